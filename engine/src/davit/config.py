@@ -1,0 +1,91 @@
+"""The daemon's settings: one frozen value, made once by ``cli.py`` and passed down."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_CONFIG_FILE = Path("/etc/davit/davit.toml")
+DEFAULT_DATA_ROOT = Path("/var/lib/davit")
+DEFAULT_RUN_ROOT = Path("/run/davit")
+DEFAULT_HOST = "unix:///run/davit/davit.sock"
+
+
+@dataclass(frozen=True)
+class AddressPool:
+    """A block from which networks without a subnet of their own are cut.
+
+    base: CIDR of the block, ``172.17.0.0/12``; size: prefix length of each network cut from it.
+    """
+
+    base: str
+    size: int
+
+
+DEFAULT_ADDRESS_POOLS = (
+    AddressPool("172.17.0.0/16", 16),
+    AddressPool("172.18.0.0/16", 16),
+    AddressPool("172.19.0.0/16", 16),
+    AddressPool("172.20.0.0/14", 16),
+    AddressPool("172.24.0.0/14", 16),
+    AddressPool("172.28.0.0/14", 16),
+    AddressPool("192.168.0.0/16", 20),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the command line and the configuration file decide.
+
+    data_root: what must survive a reboot (images, layers, volumes, state).
+    run_root: what must not (sockets, pid files, mounts, network namespaces).
+    hosts: listeners, ``unix://PATH`` or ``tcp://ADDRESS:PORT``.
+    group: group that owns unix sockets; the name or number, empty for root's.
+    runtime, conmon: executables, looked up in PATH when not absolute.
+    bridge: interface name of the default network; ``none`` for no default network;
+        empty for a name derived from the instance.
+    bip: address and prefix of the default bridge, ``172.17.0.1/16``; empty to choose a free one.
+    """
+
+    data_root: Path = DEFAULT_DATA_ROOT
+    run_root: Path = DEFAULT_RUN_ROOT
+    hosts: tuple[str, ...] = (DEFAULT_HOST,)
+    group: str = ""
+    pidfile: Path | None = None
+    runtime: str = "runc"
+    conmon: str = "conmon"
+    init_path: str = ""
+    bridge: str = ""
+    bip: str = ""
+    fixed_cidr: str = ""
+    mtu: int = 1500
+    default_address_pools: tuple[AddressPool, ...] = DEFAULT_ADDRESS_POOLS
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    log_level: str = "info"
+    default_shm_size: int = 64 << 20
+    shutdown_timeout: int = 15
+    default_ulimits: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def instance(self) -> str:
+        """Eight hex digits that tell this daemon from others on the same kernel.
+
+        Kernel objects with global names (bridges, nft tables, cgroups) carry it. It is derived from
+        the data root, so that it is the same after a restart.
+        """
+        return hashlib.sha256(str(self.data_root).encode()).hexdigest()[:8]
+
+    @property
+    def is_default_instance(self) -> bool:
+        return self.data_root == DEFAULT_DATA_ROOT
+
+    @property
+    def default_bridge(self) -> str:
+        """Interface name of the default network's bridge (at most 15 characters, IFNAMSIZ)."""
+        if self.bridge:
+            return self.bridge
+        return "davit0" if self.is_default_instance else f"davit-{self.instance}"

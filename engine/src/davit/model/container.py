@@ -1,0 +1,88 @@
+"""Containers: the record that is kept of each, and the one table of its states."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from davit.errors import Conflict
+from davit.model.config import ContainerConfig, HostConfig
+from davit.model.network import EndpointSettings
+from davit.model.volume import MountPoint
+
+
+class Status(str, enum.Enum):
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    REMOVING = "removing"
+    EXITED = "exited"
+    DEAD = "dead"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has a process; a paused container has one, a restarting one waits for it."""
+        return self in (Status.RUNNING, Status.PAUSED)
+
+
+# Everything that may follow a state. "dead" is a container whose removal failed half-way.
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    Status.CREATED: frozenset({Status.RUNNING, Status.REMOVING, Status.CREATED, Status.EXITED}),
+    Status.RUNNING: frozenset({Status.PAUSED, Status.EXITED, Status.RESTARTING}),
+    Status.PAUSED: frozenset({Status.RUNNING, Status.EXITED, Status.RESTARTING}),
+    Status.RESTARTING: frozenset({Status.RUNNING, Status.EXITED, Status.REMOVING}),
+    Status.EXITED: frozenset({Status.RUNNING, Status.REMOVING, Status.EXITED}),
+    Status.REMOVING: frozenset({Status.DEAD}),
+    Status.DEAD: frozenset({Status.REMOVING}),
+}
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """A container's state; times in ns since the epoch, 0 for never.
+
+    pid: of its init on the host; conmon_pid: of its monitor, both 0 when it has none.
+    start_ticks: field 22 of the monitor's ``/proc/PID/stat``: tells a recycled PID.
+    stopped_by_user: a stop or kill was asked for, so ``unless-stopped`` and ``always`` rest.
+    """
+
+    status: Status = Status.CREATED
+    pid: int = 0
+    conmon_pid: int = 0
+    start_ticks: int = 0
+    exit_code: int = 0
+    error: str = ""
+    oom_killed: bool = False
+    started_at: int = 0
+    finished_at: int = 0
+    stopped_by_user: bool = False
+    restart_count: int = 0
+
+    def to(self, status: Status) -> "State":
+        """Return this state moved to ``status``. Raises Conflict on an illegal move."""
+        if status not in TRANSITIONS[self.status]:
+            raise Conflict(f"a container that is {self.status.value} cannot become {status.value}")
+        return msgspec.structs.replace(self, status=status)
+
+
+class Container(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is kept of a container.
+
+    config: the request merged with the image's configuration. image_id: ``sha256:…``.
+    layers: diff IDs, lowest first, pinned at creation. networks: network *name* → wish.
+    mounts: resolved at creation. created: ns since the epoch. host_config: as asked for.
+    """
+
+    id: str
+    name: str
+    created: int
+    image_id: str
+    config: ContainerConfig
+    host_config: HostConfig
+    path: str
+    args: list[str]
+    layers: list[str] = []
+    networks: dict[str, EndpointSettings] = {}
+    mounts: list[MountPoint] = []
+    state: State = State()

@@ -1,0 +1,50 @@
+"""Identifiers and random names."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+SHORT_ID_LENGTH = 12
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
+_HEX = re.compile(r"[0-9a-f]+\Z")
+
+_ADJECTIVES = (
+    "able agile amber ample bold brave brisk calm clear cosy crisp deft eager early even fair fine firm fleet "
+    "frank fresh gentle glad grand green happy hardy honest humble keen kind light lively loyal lucid merry mild "
+    "neat nimble noble patient plain polite prompt proud quick quiet ready robust royal sage serene sharp silent "
+    "smart smooth sober solid stable steady still stout strong subtle sunny sure swift tidy true trusty vivid warm "
+    "wise witty"
+).split()
+_NOUNS = (
+    "anchor beacon boom bow bridge buoy cabin cable capstan cargo chart cleat compass convoy cove crane crew cutter "
+    "deck derrick dinghy dock dory ferry fjord fleet flag frigate galley gantry harbor hatch hawser helm hoist hull "
+    "island jetty jib keel ketch lagoon lantern launch lighthouse log mast mooring oar outrigger pier pilot port "
+    "quay raft rigging rope rudder sail schooner seal sextant shore skiff sloop sounding spar stern strait tackle "
+    "tide tiller tow tug vessel voyage wake wharf winch yacht yawl"
+).split()
+
+
+def new_id() -> str:
+    """Return a fresh object ID: 64 lower-case hex digits, as Docker's are."""
+    return secrets.token_hex(32)
+
+
+def short(object_id: str) -> str:
+    """Return the first twelve digits of an ID, without its ``sha256:``."""
+    return object_id.removeprefix("sha256:")[:SHORT_ID_LENGTH]
+
+
+def random_name() -> str:
+    """Return an adjective and a noun of seafaring, ``swift_anchor``."""
+    return f"{secrets.choice(_ADJECTIVES)}_{secrets.choice(_NOUNS)}"
+
+
+def is_name(name: str) -> bool:
+    """Tell whether a container, volume or network may be called so (Docker's own pattern)."""
+    return _NAME.match(name) is not None
+
+
+def is_hex(text: str) -> bool:
+    """Tell whether a text may be the beginning of an ID."""
+    return _HEX.match(text) is not None

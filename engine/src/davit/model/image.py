@@ -1,0 +1,73 @@
+"""Images: what a store keeps of them and the OCI image configuration that containers need.
+
+Source: OCI image specification v1.1 (config.md, manifest.md), Docker image specification v1.2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from davit.model.config import ContainerConfig
+
+
+class RootFS(msgspec.Struct, frozen=True, kw_only=True):
+    type: str = "layers"
+    diff_ids: list[str] = []
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    created: str = ""
+    created_by: str = ""
+    author: str = ""
+    comment: str = ""
+    empty_layer: bool = False
+
+
+class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The image configuration blob; its digest is the image ID."""
+
+    architecture: str = ""
+    os: str = ""
+    variant: str = ""
+    created: str = ""
+    author: str = ""
+    comment: str = ""
+    parent: str = ""
+    docker_version: str = ""
+    config: ContainerConfig = ContainerConfig()
+    rootfs: RootFS = RootFS()
+    history: list[History] = []
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """An image as stored.
+
+    id: ``sha256:`` and the digest of the configuration blob. size: bytes of all unpacked layers.
+    tags: ``repository:tag``; digests: ``repository@sha256:…``. loaded: ns since the epoch.
+    parent: image ID this one was committed or built from, empty when it came from elsewhere.
+    """
+
+    id: str
+    config: ImageConfig
+    size: int
+    loaded: int
+    tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    parent: str = ""
+
+    @property
+    def layers(self) -> list[str]:
+        """Diff IDs, lowest first."""
+        return self.config.rootfs.diff_ids
+
+
+class Descriptor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """OCI content descriptor."""
+
+    media_type: str = ""
+    digest: str = ""
+    size: int = 0
+    annotations: dict[str, str] = {}
+    platform: dict[str, Any] = {}

@@ -1,0 +1,137 @@
+"""Networks, endpoints and sandboxes.
+
+A *network* is a bridge with a subnet. An *endpoint* is a container's place on a network. A
+*sandbox* is a container's network namespace with its endpoints and published ports, for as long as
+the container runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from davit.model.config import PortBinding, Wire
+
+
+class EndpointIPAMConfig(Wire, frozen=True):
+    ipv4_address: str = msgspec.field(default="", name="IPv4Address")
+    ipv6_address: str = msgspec.field(default="", name="IPv6Address")
+    link_local_ips: list[str] = msgspec.field(default_factory=list, name="LinkLocalIPs")
+
+
+class EndpointSettings(Wire, frozen=True):
+    """The API's endpoint: what was asked for, and, while the container runs, what it got."""
+
+    ipam_config: EndpointIPAMConfig | None = msgspec.field(default=None, name="IPAMConfig")
+    links: list[str] = []
+    aliases: list[str] = []
+    mac_address: str = ""
+    driver_opts: dict[str, str] = {}
+    gw_priority: int = 0
+    network_id: str = msgspec.field(default="", name="NetworkID")
+    endpoint_id: str = msgspec.field(default="", name="EndpointID")
+    gateway: str = ""
+    ip_address: str = msgspec.field(default="", name="IPAddress")
+    ip_prefix_len: int = msgspec.field(default=0, name="IPPrefixLen")
+    ipv6_gateway: str = msgspec.field(default="", name="IPv6Gateway")
+    global_ipv6_address: str = msgspec.field(default="", name="GlobalIPv6Address")
+    global_ipv6_prefix_len: int = msgspec.field(default=0, name="GlobalIPv6PrefixLen")
+    dns_names: list[str] = msgspec.field(default_factory=list, name="DNSNames")
+
+
+class IPAMPool(Wire, frozen=True):
+    """One subnet of a network; addresses as text, ``AuxiliaryAddresses`` name → address."""
+
+    subnet: str = ""
+    ip_range: str = msgspec.field(default="", name="IPRange")
+    gateway: str = ""
+    auxiliary_addresses: dict[str, str] = {}
+
+
+class IPAM(Wire, frozen=True):
+    driver: str = "default"
+    options: dict[str, str] = {}
+    config: list[IPAMPool] = []
+
+
+class NetworkSpec(Wire, frozen=True):
+    """The body of ``POST /networks/create``."""
+
+    name: str = ""
+    check_duplicate: bool = False
+    driver: str = ""
+    scope: str = ""
+    internal: bool = False
+    attachable: bool = False
+    ingress: bool = False
+    config_only: bool = False
+    config_from: dict[str, Any] = {}
+    ipam: IPAM = msgspec.field(default=IPAM(), name="IPAM")
+    enable_ipv4: bool = msgspec.field(default=True, name="EnableIPv4")
+    enable_ipv6: bool = msgspec.field(default=False, name="EnableIPv6")
+    options: dict[str, str] = {}
+    labels: dict[str, str] = {}
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """A network as stored.
+
+    created: ns since the epoch. bridge: interface name, empty for drivers ``host`` and ``null``.
+    spec.ipam.config is resolved: subnet and gateway are always set for driver ``bridge``.
+    """
+
+    id: str
+    name: str
+    created: int
+    spec: NetworkSpec
+    bridge: str = ""
+
+    @property
+    def driver(self) -> str:
+        return self.spec.driver
+
+    @property
+    def is_predefined(self) -> bool:
+        return self.name in PREDEFINED
+
+
+PREDEFINED = ("bridge", "host", "none")
+DEFAULT_NETWORK = "bridge"
+
+
+class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a starting container wants of the network.
+
+    endpoints: network ID → wish; bindings: ``80/tcp`` → host sides (an empty ``host_port`` asks for
+    a free one); exposed: ports of ``publish_all`` included already by the caller in ``bindings``.
+    resolvers/search/options: the container's own DNS settings, empty for the daemon's.
+    """
+
+    container_id: str
+    name: str
+    hostname: str
+    endpoints: dict[str, EndpointSettings]
+    bindings: dict[str, list[PortBinding]] = {}
+    resolvers: list[str] = []
+    search: list[str] = []
+    options: list[str] = []
+    extra_hosts: list[str] = []
+    sysctls: dict[str, str] = {}
+
+
+class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
+    """A joined network namespace, as stored while its container runs.
+
+    endpoints: network *name* → endpoint with its addresses; ports: ``80/tcp`` → real host sides.
+    """
+
+    container_id: str
+    name: str
+    hostname: str
+    netns: str
+    endpoints: dict[str, EndpointSettings] = {}
+    ports: dict[str, list[PortBinding]] = {}
+    resolvers: list[str] = []
+    search: list[str] = []
+    options: list[str] = []

@@ -1,0 +1,59 @@
+"""Values that pass between the container services and the drivers of conmon and the OCI runtime."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """What conmon needs to create a container. Paths are absolute.
+
+    bundle: directory with ``config.json``. log: k8s-file log, empty for no log at all.
+    stdin: keep standard input open; stdin_once: close it when the first client leaves.
+    """
+
+    container_id: str
+    bundle: str
+    log: str
+    terminal: bool = False
+    stdin: bool = False
+    stdin_once: bool = False
+
+
+class ExecLaunch(msgspec.Struct, frozen=True, kw_only=True):
+    """A further process in a running container. process: the OCI ``process`` object as JSON."""
+
+    exec_id: str
+    container_id: str
+    bundle: str
+    process: bytes
+    terminal: bool = False
+    stdin: bool = False
+
+
+class Launched(msgspec.Struct, frozen=True, kw_only=True):
+    """A created container or a running exec.
+
+    pid: its (init) process on the host; conmon_pid: its monitor; start_ticks: the monitor's start
+    time (``/proc/PID/stat`` field 22), which tells it from a later process with the same PID.
+    """
+
+    pid: int
+    conmon_pid: int
+    start_ticks: int
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process ended. exit_code: 0–255, 128 + signal; finished_at: ns since the epoch.
+
+    error: set when the monitor died without leaving an exit code.
+    """
+
+    exit_code: int
+    finished_at: int
+    oom_killed: bool = False
+    error: str = ""
+
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+"""Stream numbers, as in Docker's multiplexed stream."""

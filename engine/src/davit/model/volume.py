@@ -1,0 +1,31 @@
+"""Volumes, and mounts as a container has them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from davit.model.config import Wire
+
+
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
+    """A named volume. created: ns since the epoch. anonymous: named by davit, not by a user."""
+
+    name: str
+    created: int
+    driver: str = "local"
+    labels: dict[str, str] = {}
+    options: dict[str, str] = {}
+    anonymous: bool = False
+
+
+class MountPoint(Wire, frozen=True):
+    """A mount as ``inspect`` shows it: what ``Binds``, ``Mounts`` and the image came to."""
+
+    type: str = "bind"
+    name: str = ""
+    source: str = ""
+    destination: str = ""
+    driver: str = ""
+    mode: str = ""
+    rw: bool = msgspec.field(default=True, name="RW")
+    propagation: str = ""

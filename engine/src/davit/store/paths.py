@@ -1,0 +1,84 @@
+"""Every path that davit uses under its two roots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Paths:
+    """data: survives a reboot; run: does not."""
+
+    data: Path
+    run: Path
+
+    @property
+    def database(self) -> Path:
+        return self.data / "state.db"
+
+    @property
+    def blobs(self) -> Path:
+        """Content by digest: ``blobs/sha256/<hex>``."""
+        return self.data / "blobs"
+
+    @property
+    def ingest(self) -> Path:
+        """Files and trees being written; emptied at start."""
+        return self.data / "ingest"
+
+    @property
+    def layers(self) -> Path:
+        """One directory per unpacked layer."""
+        return self.data / "layers"
+
+    @property
+    def volumes(self) -> Path:
+        return self.data / "volumes"
+
+    def volume(self, name: str) -> Path:
+        """The directory that a volume's users see."""
+        return self.volumes / name / "_data"
+
+    @property
+    def containers(self) -> Path:
+        return self.data / "containers"
+
+    def container(self, container_id: str) -> Path:
+        """What a container keeps between runs: its writable layer, its log, its hosts file."""
+        return self.containers / container_id
+
+    def upper(self, container_id: str) -> Path:
+        return self.container(container_id) / "upper"
+
+    def work(self, container_id: str) -> Path:
+        return self.container(container_id) / "work"
+
+    def log(self, container_id: str) -> Path:
+        return self.container(container_id) / "container.log"
+
+    def bundle(self, container_id: str) -> Path:
+        """The OCI bundle of a running container."""
+        return self.run / "containers" / container_id
+
+    def rootfs(self, container_id: str) -> Path:
+        """Where the container's overlay is mounted."""
+        return self.bundle(container_id) / "rootfs"
+
+    @property
+    def exits(self) -> Path:
+        """conmon writes one file here for each container that ended: its exit code."""
+        return self.run / "exits"
+
+    @property
+    def sockets(self) -> Path:
+        """conmon's attach sockets. Short: a unix socket's path has 108 bytes at most."""
+        return self.run / "s"
+
+    @property
+    def runtime_root(self) -> Path:
+        return self.run / "runtime"
+
+    @property
+    def netns(self) -> Path:
+        return self.run / "netns"
