@@ -1,0 +1,84 @@
+# davit: every target works from a fresh clone, as root, on Debian 12/13 and Ubuntu 22.04/24.04.
+# `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+COLLECTION := .ansible/collections/ansible_collections/davit/fleet
+STAGES := lint unit engine-test sanity molecule
+PYTEST_ARGS ?=
+
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help venv system-deps peer-deps lock lint unit engine-test sanity molecule test \
+	quickstart lab-up lab-down bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+venv: $(VENV)/.stamp $(COLLECTION) ## Make .venv: pinned requirements and the engine, editable
+
+$(VENV)/.stamp: requirements/engine.txt requirements/dev.txt engine/pyproject.toml
+	@scripts/make-venv $(PYTHON) $(VENV) requirements/engine.txt requirements/dev.txt
+	@echo "installing the engine, editable"
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable engine
+	@touch $@
+
+# The repository's root is the collection: Ansible finds it under its full name through this link.
+$(COLLECTION):
+	@mkdir -p $(dir $@)
+	@ln -sfn $(CURDIR) $@
+
+system-deps: ## Install the distribution's packages that davit needs (only when missing)
+	@scripts/system-deps base
+
+peer-deps: system-deps ## Install Moby too: the peer of the tests and of the benchmark
+	@scripts/system-deps peer
+
+lock: venv ## Resolve requirements/*.in into requirements/*.txt
+	@scripts/lock
+
+lint: venv ## ruff, mypy, import-linter, yamllint, ansible-lint, the tree's own rules
+	@scripts/lint
+
+unit: venv ## Unit tests of the collection
+	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)
+
+engine-test: venv peer-deps ## Tests of the engine, on real containers
+	@$(BIN)/pytest $(wildcard tests/engine tests/integration) $(PYTEST_ARGS)
+
+sanity: venv ## ansible-test sanity on the collection
+	@scripts/sanity
+
+molecule: venv system-deps ## The default molecule scenario, in the lab
+	@cd extensions && molecule test --scenario-name default
+
+test: venv peer-deps ## All of these, in this order, up to the first failure
+	@scripts/run-stages $(STAGES)
+
+quickstart: venv system-deps ## Start the lab, install davit on its hosts, run containers on them
+	@ansible-playbook playbooks/quickstart.yml
+
+lab-up: venv system-deps ## Start the lab's hosts only
+	@ansible-playbook playbooks/lab.yml
+
+lab-down: venv ## Remove the lab and everything it left on this machine
+	@ansible-playbook playbooks/lab.yml --extra-vars lab_state=absent
+
+bench: venv peer-deps $(VENV)-bench/.stamp ## Measure davit against Moby and community.docker
+	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+$(VENV)-bench/.stamp: requirements/bench.txt
+	@scripts/make-venv $(PYTHON) $(VENV)-bench requirements/bench.txt
+	@touch $@
+
+clean: ## Remove what the targets above made, except a running lab
+	@rm -rf $(VENV) $(VENV)-bench .ansible .cache .mypy_cache .ruff_cache .pytest_cache \
+		.import_linter_cache build dist
+	@find engine plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
