@@ -11,9 +11,7 @@ from davit.model import codec
 
 def json(value: Any, status: int = 200) -> web.Response:
     """Answer structs, dicts and lists as JSON."""
-    return web.Response(
-        body=codec.encode(value), status=status, content_type="application/json"
-    )
+    return web.Response(body=codec.encode(value), status=status, content_type="application/json")
 
 
 def no_content() -> web.Response:

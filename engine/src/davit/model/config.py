@@ -1,17 +1,17 @@
 """What a container is asked to be: the ``Config`` and ``HostConfig`` of the Engine API.
 
-Shapes and names follow the Engine API description (definitions ``ContainerConfig``, ``HostConfig``).
+Shapes and names follow the Engine API description (``ContainerConfig``, ``HostConfig``).
 Sizes are bytes, CPU quotas microseconds, ``NanoCpus`` 1e-9 CPUs, health intervals nanoseconds.
 A field that the API lets be absent *and* gives a meaning to absence is ``None`` by default.
 """
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any
 
 import msgspec
 
-StrOrList = Union[str, list[str]]
+StrOrList = str | list[str]
 
 
 class Wire(msgspec.Struct, rename="pascal", frozen=True):

@@ -59,7 +59,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     stopped_by_user: bool = False
     restart_count: int = 0
 
-    def to(self, status: Status) -> "State":
+    def to(self, status: Status) -> State:
         """Return this state moved to ``status``. Raises Conflict on an illegal move."""
         if status not in TRANSITIONS[self.status]:
             raise Conflict(f"a container that is {self.status.value} cannot become {status.value}")

@@ -9,20 +9,179 @@ SHORT_ID_LENGTH = 12
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
 _HEX = re.compile(r"[0-9a-f]+\Z")
 
-_ADJECTIVES = (
-    "able agile amber ample bold brave brisk calm clear cosy crisp deft eager early even fair fine firm fleet "
-    "frank fresh gentle glad grand green happy hardy honest humble keen kind light lively loyal lucid merry mild "
-    "neat nimble noble patient plain polite prompt proud quick quiet ready robust royal sage serene sharp silent "
-    "smart smooth sober solid stable steady still stout strong subtle sunny sure swift tidy true trusty vivid warm "
-    "wise witty"
-).split()
-_NOUNS = (
-    "anchor beacon boom bow bridge buoy cabin cable capstan cargo chart cleat compass convoy cove crane crew cutter "
-    "deck derrick dinghy dock dory ferry fjord fleet flag frigate galley gantry harbor hatch hawser helm hoist hull "
-    "island jetty jib keel ketch lagoon lantern launch lighthouse log mast mooring oar outrigger pier pilot port "
-    "quay raft rigging rope rudder sail schooner seal sextant shore skiff sloop sounding spar stern strait tackle "
-    "tide tiller tow tug vessel voyage wake wharf winch yacht yawl"
-).split()
+_ADJECTIVES = """
+able agile amber ample bold brave brisk calm clear cosy crisp deft eager early even fair fine
+firm fleet frank fresh gentle glad grand green happy hardy honest humble keen kind light lively
+loyal lucid merry mild neat nimble noble patient plain polite prompt proud quick quiet ready
+robust royal sage serene sharp silent smart smooth sober solid stable steady still stout strong
+subtle sunny sure swift tidy true trusty vivid warm wise witty
+"""
+_NOUNS = """
+anchor beacon boom bow bridge buoy cabin cable capstan cargo chart cleat compass convoy cove
+crane crew cutter deck derrick dinghy dock dory ferry fjord fleet flag frigate galley gantry
+harbor hatch hawser helm hoist hull island jetty jib keel ketch lagoon lantern launch lighthouse
+log mast mooring oar outrigger pier pilot port quay raft rigging rope rudder sail schooner seal
+sextant shore skiff sloop sounding spar stern strait tackle tide tiller tow tug vessel voyage
+wake wharf winch yacht yawl
+"""
+
+    "able",
+    "agile",
+    "amber",
+    "ample",
+    "bold",
+    "brave",
+    "brisk",
+    "calm",
+    "clear",
+    "cosy",
+    "crisp",
+    "deft",
+    "eager",
+    "early",
+    "even",
+    "fair",
+    "fine",
+    "firm",
+    "fleet",
+    "frank",
+    "fresh",
+    "gentle",
+    "glad",
+    "grand",
+    "green",
+    "happy",
+    "hardy",
+    "honest",
+    "humble",
+    "keen",
+    "kind",
+    "light",
+    "lively",
+    "loyal",
+    "lucid",
+    "merry",
+    "mild",
+    "neat",
+    "nimble",
+    "noble",
+    "patient",
+    "plain",
+    "polite",
+    "prompt",
+    "proud",
+    "quick",
+    "quiet",
+    "ready",
+    "robust",
+    "royal",
+    "sage",
+    "serene",
+    "sharp",
+    "silent",
+    "smart",
+    "smooth",
+    "sober",
+    "solid",
+    "stable",
+    "steady",
+    "still",
+    "stout",
+    "strong",
+    "subtle",
+    "sunny",
+    "sure",
+    "swift",
+    "tidy",
+    "true",
+    "trusty",
+    "vivid",
+    "warm",
+    "wise",
+    "witty",
+]
+    "anchor",
+    "beacon",
+    "boom",
+    "bow",
+    "bridge",
+    "buoy",
+    "cabin",
+    "cable",
+    "capstan",
+    "cargo",
+    "chart",
+    "cleat",
+    "compass",
+    "convoy",
+    "cove",
+    "crane",
+    "crew",
+    "cutter",
+    "deck",
+    "derrick",
+    "dinghy",
+    "dock",
+    "dory",
+    "ferry",
+    "fjord",
+    "fleet",
+    "flag",
+    "frigate",
+    "galley",
+    "gantry",
+    "harbor",
+    "hatch",
+    "hawser",
+    "helm",
+    "hoist",
+    "hull",
+    "island",
+    "jetty",
+    "jib",
+    "keel",
+    "ketch",
+    "lagoon",
+    "lantern",
+    "launch",
+    "lighthouse",
+    "log",
+    "mast",
+    "mooring",
+    "oar",
+    "outrigger",
+    "pier",
+    "pilot",
+    "port",
+    "quay",
+    "raft",
+    "rigging",
+    "rope",
+    "rudder",
+    "sail",
+    "schooner",
+    "seal",
+    "sextant",
+    "shore",
+    "skiff",
+    "sloop",
+    "sounding",
+    "spar",
+    "stern",
+    "strait",
+    "tackle",
+    "tide",
+    "tiller",
+    "tow",
+    "tug",
+    "vessel",
+    "voyage",
+    "wake",
+    "wharf",
+    "winch",
+    "yacht",
+    "yawl",
+]
 
 
 def new_id() -> str:
@@ -37,7 +196,7 @@ def short(object_id: str) -> str:
 
 def random_name() -> str:
     """Return an adjective and a noun of seafaring, ``swift_anchor``."""
-    return f"{secrets.choice(_ADJECTIVES)}_{secrets.choice(_NOUNS)}"
+    return f"{secrets.choice(_ADJECTIVES.split())}_{secrets.choice(_NOUNS.split())}"
 
 
 def is_name(name: str) -> bool:

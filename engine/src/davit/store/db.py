@@ -43,9 +43,7 @@ class Database:
         """
         return await self._submit(self._transact, work, durable)
 
-    async def put(
-        self, table: str, key: str, body: bytes, *, durable: bool = True
-    ) -> None:
+    async def put(self, table: str, key: str, body: bytes, *, durable: bool = True) -> None:
         """Insert or replace a row of a table made of (key, body)."""
         await self.run(
             lambda db: db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", (key, body)),

@@ -18,7 +18,7 @@ from davit.model.volume import Volume
 
 class Events(Protocol):
     def publish(
-        self, type: str, action: str, actor_id: str, attributes: Mapping[str, str]
+        self, kind: str, action: str, actor_id: str, attributes: Mapping[str, str], /
     ) -> None: ...
 
 
@@ -173,9 +173,7 @@ class Monitors(Protocol):
 class Rootfs(Protocol):
     """The union mount of a container's layers (overlayfs)."""
 
-    async def mount(
-        self, *, lower: Sequence[Path], upper: Path, work: Path, target: Path
-    ) -> None:
+    async def mount(self, *, lower: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
         """Mount; ``lower`` is ordered lowest first. Makes upper, work and target."""
         ...
 
