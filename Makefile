@@ -79,6 +79,5 @@ $(VENV)-bench/.stamp: requirements/bench.txt
 	@touch $@
 
 clean: ## Remove what the targets above made, except a running lab
-	@rm -rf $(VENV) $(VENV)-bench .ansible .cache .mypy_cache .ruff_cache .pytest_cache \
-		.import_linter_cache build dist
+	@rm -rf $(VENV) $(VENV)-bench .ansible .cache build dist
 	@find engine plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
