@@ -226,11 +226,11 @@ def _pack(tree: Path, destination: Path) -> None:
     """Write a tar.gz whose bytes depend on the tree's names and contents only."""
     partial = destination.with_suffix(".part")
     with open(partial, "wb") as raw:
-        with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-            with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive:
-                for path in sorted(tree.rglob("*")):
-                    name = str(path.relative_to(tree))
-                    archive.add(path, name, recursive=False, filter=_normalise)
+        packed = gzip.GzipFile("", "wb", 6, raw, mtime=0)
+        with packed, tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive:
+            for path in sorted(tree.rglob("*")):
+                name = str(path.relative_to(tree))
+                archive.add(path, name, recursive=False, filter=_normalise)
         raw.flush()
         os.fsync(raw.fileno())
     partial.rename(destination)

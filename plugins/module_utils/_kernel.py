@@ -15,7 +15,7 @@ import shutil
 import socket
 import struct
 import tempfile
-from typing import Callable, Optional
+from typing import Callable
 
 # linux/sched.h
 _CLONE_NEWNS = 0x00020000
@@ -39,7 +39,7 @@ _NETLINK_NETFILTER = 12
 _NFT_MSG_GETGEN = (10 << 8) | 16
 
 
-def probe_all(data_root: str) -> dict[str, Optional[str]]:
+def probe_all(data_root: str) -> dict[str, str | None]:
     """Return feature → None when it works, else the kernel's words.
 
     data_root: an existing directory of the file system that will hold layers; overlayfs is tried
@@ -58,7 +58,7 @@ def probe_all(data_root: str) -> dict[str, Optional[str]]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def probe(attempt: Callable[[], None]) -> Optional[str]:
+def probe(attempt: Callable[[], None]) -> str | None:
     """Run attempt in a child process; return None or the error's text."""
     reader, writer = os.pipe()
     child = os.fork()

@@ -17,7 +17,7 @@ import re
 import shutil
 import sys
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.davit.fleet.plugins.module_utils import _kernel
 
@@ -63,13 +63,13 @@ class Facts:
     cgroup_version: int
     cgroup_controllers: tuple[str, ...]
     cgroup_writable: bool
-    features: dict[str, Optional[str]]
-    commands: dict[str, Optional[str]]
-    package_manager: Optional[str]
+    features: dict[str, str | None]
+    commands: dict[str, str | None]
+    package_manager: str | None
     free: dict[str, int]
     ports: dict[int, str]
     releases: dict[str, dict[str, Any]]
-    current: Optional[str]
+    current: str | None
 
 
 def gather(wanted: Wanted) -> Facts:
@@ -199,7 +199,7 @@ def read_releases(root: str) -> dict[str, dict[str, Any]]:
     return releases
 
 
-def current_release(root: str) -> Optional[str]:
+def current_release(root: str) -> str | None:
     """Return the version that the symlink names, None when there is none."""
     try:
         return os.path.basename(os.readlink(os.path.join(root, "current")))
