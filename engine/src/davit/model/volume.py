@@ -29,3 +29,20 @@ class MountPoint(Wire, frozen=True):
     mode: str = ""
     rw: bool = msgspec.field(default=True, name="RW")
     propagation: str = ""
+
+
+class VolumeSpec(Wire, frozen=True):
+    """The body of ``POST /volumes/create``."""
+
+    name: str = ""
+    driver: str = ""
+    driver_opts: dict[str, str] = {}
+    labels: dict[str, str] = {}
+
+
+class VolumeUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a volume takes. size: bytes on disk; users: containers that have it."""
+
+    volume: Volume
+    size: int
+    users: int

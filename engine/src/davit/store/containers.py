@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from davit.errors import Conflict, InvalidParameter, NotFound
-from davit.model import codec, ids
+from davit.model import codec
 from davit.model.container import Container
 from davit.store.db import Database
 
@@ -47,8 +47,8 @@ class ContainerStore:
         found = self._rows.get(reference) or self._rows.get(self._names.get(name, ""))
         if found is not None:
             return found
-        fitting = [key for key in self._rows if key.startswith(reference)] if reference else []
-        if len(fitting) > 1 and ids.is_hex(reference):
+        fitting = [key for key in self._rows if reference and key.startswith(reference)]
+        if len(fitting) > 1:
             raise InvalidParameter(
                 f"multiple IDs found with provided prefix: {reference}: give more of its digits"
             )
