@@ -1,0 +1,124 @@
+"""Start both engines, run every measurement, print the table."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+
+from tests.bench import lifecycle, memory, playbook, report
+from tests.bench.engines import Engine, import_busybox, start_davit, start_moby
+
+INSIDE = "DAVIT_BENCH_NAMESPACE"
+
+
+def main() -> int:
+    """Run the benchmark; return the exit code."""
+    options = parse_arguments()
+    if INSIDE not in os.environ:
+        enter_namespaces()
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+    with contextlib.ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="davit-bench-")))
+        moby = stack.enter_context(start_moby(root / "moby"))
+        davit = stack.enter_context(start_davit(root / "davit"))
+        for engine in (moby, davit):
+            import_busybox(engine)
+        rows = measure(moby, davit, root, options)
+        machine = describe_machine(moby, davit)
+
+    print(report.table(rows, machine))
+    if options.json:
+        options.json.write_text(report.as_json(rows, machine), encoding="utf-8")
+    return 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(prog="make bench BENCH_ARGS=…", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=30, help="container lives for each median")
+    parser.add_argument("--plays", type=int, default=5, help="playbook runs for each median")
+    parser.add_argument("--containers", type=int, default=20, help="containers in each playbook")
+    parser.add_argument("--running", type=int, default=10, help="containers for the memory of each")
+    parser.add_argument("--json", type=Path, help="write the numbers into this file, too")
+    parser.add_argument(
+        "--only",
+        choices=["lifecycle", "memory", "playbook"],
+        nargs="+",
+        default=["lifecycle", "memory", "playbook"],
+    )
+    return parser.parse_args()
+
+
+def enter_namespaces() -> None:
+    """Start this program again with a network and mounts of its own.
+
+    Both engines' bridges, firewall rules and mounts live in there and vanish with it; neither sees
+    what else runs on the machine. It does not return.
+    """
+    command = ["unshare", "--net", "--mount", sys.executable, "-m", "tests.bench", *sys.argv[1:]]
+    os.execvpe(command[0], command, {**os.environ, INSIDE: "1"})
+
+
+def measure(
+    moby: Engine, davit: Engine, root: Path, options: argparse.Namespace
+) -> list[report.Row]:
+    """Run the chosen measurements, from idle engines to busy ones."""
+    rows: list[report.Row] = []
+    if "memory" in options.only:
+        say("idle memory")
+        rows += memory.measure_idle(moby, davit)
+    if "lifecycle" in options.only:
+        for network in ("bridge", "none"):
+            say(f"{options.rounds} container lives on each engine, network {network}")
+            rows += lifecycle.measure(moby, davit, network, options.rounds)
+    if "memory" in options.only:
+        say(f"{options.running} running containers on each engine")
+        rows += memory.measure_running(moby, davit, options.running)
+    if "playbook" in options.only:
+        say(f"{options.plays} unchanged runs of each playbook")
+        rows += playbook.measure(moby, davit, root, options.plays, options.containers)
+    return rows
+
+
+def describe_machine(moby: Engine, davit: Engine) -> dict[str, str]:
+    """Return what the numbers depend on: name → value."""
+    memory_kb = int(Path("/proc/meminfo").read_text(encoding="ascii").split()[1])
+    os_release = platform.freedesktop_os_release()
+    return {
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "cpus": str(os.cpu_count()),
+        "memory": f"{memory_kb / 2**20:.0f} GiB",
+        "system": f"{os_release['PRETTY_NAME']}, kernel {platform.release()}",
+        "python": platform.python_version(),
+        "runc": subprocess.run(
+            ["runc", "--version"], check=True, capture_output=True, text=True
+        ).stdout.split()[2],
+        moby.name: version_of(moby),
+        davit.name: version_of(davit),
+    }
+
+
+def version_of(engine: Engine) -> str:
+    """Return the version that an engine reports."""
+    version = json.loads(engine.client.request("GET", "/version"))
+    return str(version["Version"])
+
+
+def say(text: str) -> None:
+    """Report progress at once, also through a pipe."""
+    print(f"… {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

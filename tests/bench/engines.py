@@ -1,0 +1,124 @@
+"""Both engines, each started for this run with roots of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.client import Client
+
+IMAGE = "bench:latest"
+CGROUP = "davit-bench"
+STARTUP_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running engine. root: the directory that holds its data, its sockets and its log."""
+
+    name: str
+    root: Path
+    pid: int
+    client: Client
+
+    @property
+    def socket(self) -> Path:
+        return self.root / "engine.sock"
+
+
+@contextlib.contextmanager
+def start_davit(root: Path) -> Iterator[Engine]:
+    """Start davitd from this clone."""
+    davitd = Path(sys.executable).with_name("davitd")
+    arguments = [str(davitd), "--data-root", str(root / "data"), "--run-root", str(root / "run")]
+    with _started("davit", root, arguments) as engine:
+        yield engine
+
+
+@contextlib.contextmanager
+def start_moby(root: Path) -> Iterator[Engine]:
+    """Start dockerd, which starts its containerd."""
+    arguments = [
+        *("dockerd", "--data-root", str(root / "data"), "--exec-root", str(root / "run")),
+        *("--pidfile", str(root / "dockerd.pid"), "--cgroup-parent", f"/{CGROUP}"),
+    ]
+    with _started("Moby", root, arguments) as engine:
+        yield engine
+    for cgroup in Path("/sys/fs/cgroup").glob(f"**/{CGROUP}"):
+        cgroup.rmdir()
+
+
+@contextlib.contextmanager
+def _started(name: str, root: Path, arguments: list[str]) -> Iterator[Engine]:
+    root.mkdir()
+    client = Client(root / "engine.sock")
+    log = root / "engine.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*arguments, "-H", f"unix://{root / 'engine.sock'}"],
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
+        )
+    try:
+        _wait_for_answer(client, process, log)
+        engine = Engine(name, root, process.pid, client)
+        try:
+            yield engine
+        finally:
+            remove_containers(engine)
+    finally:
+        client.close()
+        process.terminate()
+        process.wait(timeout=STARTUP_SECONDS)
+
+
+def _wait_for_answer(client: Client, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while True:
+        try:
+            client.request("GET", "/_ping")
+            return
+        except OSError as error:
+            client.close()
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"{process.args!r} does not answer:\n{log.read_text()[-2000:]}"
+                ) from error
+            time.sleep(0.1)
+
+
+def remove_containers(engine: Engine) -> None:
+    """Remove all containers of an engine, running ones too."""
+    for container in json.loads(engine.client.request("GET", "/containers/json?all=1")):
+        engine.client.request("DELETE", f"/containers/{container['Id']}?force=1&v=1")
+
+
+def import_busybox(engine: Engine) -> None:
+    """Give an engine the image of all measurements: a static busybox and nothing else."""
+    path = f"/images/create?fromSrc=-&repo={IMAGE.partition(':')[0]}&tag=latest"
+    engine.client.request("POST", path, _busybox_archive())
+
+
+def _busybox_archive() -> bytes:
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        raise RuntimeError("no busybox; `make system-deps` installs busybox-static")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(busybox, "bin/busybox")
+        for name in ("sh", "sleep", "true"):
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            archive.addfile(link)
+    return buffer.getvalue()
