@@ -1,0 +1,140 @@
+"""The packet filter as text for nft(8). Pure.
+
+One table for each daemon. What changes with each container (published ports) lies in two maps, so
+that a start or stop adds or deletes elements; the rules change only with the networks.
+
+- Published ports: destination NAT of whatever is addressed to the host itself, from outside, from
+  containers, and from the host (127.0.0.1 included: ``route_localnet`` is set on each bridge, the
+  source is masqueraded, and forged loopback addresses from the bridges are dropped).
+- Isolation: into a bridge come replies and published ports, nothing else.
+- Internal networks: nothing in, nothing out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from davit.model.network import Network, Sandbox
+from davit.services.networks import options
+from davit.services.networks.ipam import default_endpoint
+
+ANY = "0.0.0.0"
+
+
+def ruleset(table: str, networks: Sequence[Network], sandboxes: Iterable[Sandbox]) -> str:
+    """The whole table; applied at once, it replaces what was there."""
+    bridged = [network for network in networks if network.bridge]
+    bridges = ", ".join(f'"{network.bridge}"' for network in bridged)
+    everywhere, at_address = _elements(sandboxes)
+    return f"""\
+table ip {table}
+delete table ip {table}
+table ip {table} {{
+	set bridges {{
+		type ifname
+		{f"elements = {{ {bridges} }}" if bridges else ""}
+	}}
+	map published {{
+		type inet_proto . inet_service : ipv4_addr . inet_service
+		{f"elements = {{ {', '.join(everywhere)} }}" if everywhere else ""}
+	}}
+	map published_at {{
+		type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
+		{f"elements = {{ {', '.join(at_address)} }}" if at_address else ""}
+	}}
+	chain forged {{
+		type filter hook prerouting priority -300; policy accept;
+		iifname @bridges ip saddr 127.0.0.0/8 drop
+		iifname @bridges ip daddr 127.0.0.0/8 drop
+	}}
+	chain prerouting {{
+		type nat hook prerouting priority -100; policy accept;
+		fib daddr type local jump publish
+	}}
+	chain output {{
+		type nat hook output priority -100; policy accept;
+		fib daddr type local jump publish
+	}}
+	chain publish {{
+		dnat ip to ip daddr . meta l4proto . th dport map @published_at
+		dnat ip to meta l4proto . th dport map @published
+	}}
+	chain forward {{
+		type filter hook forward priority 0; policy accept;
+{_lines(_forward, bridged)}
+		oifname @bridges ct state established,related accept
+		oifname @bridges ct status dnat accept
+		oifname @bridges drop
+	}}
+	chain postrouting {{
+		type nat hook postrouting priority 100; policy accept;
+		oifname @bridges ip saddr 127.0.0.0/8 masquerade
+{_lines(_postrouting, bridged)}
+	}}
+}}
+"""
+
+
+def published(table: str, sandbox: Sandbox) -> str:
+    """Publish a container's ports; empty when there is nothing to do."""
+    return _change("add", table, sandbox)
+
+
+def withdrawn(table: str, sandbox: Sandbox) -> str:
+    """Undo :func:`published`."""
+    return _change("delete", table, sandbox)
+
+
+def erased(table: str) -> str:
+    """Remove all; also when there is nothing."""
+    return f"table ip {table}\ndelete table ip {table}\n"
+
+
+def _change(verb: str, table: str, sandbox: Sandbox) -> str:
+    maps = zip(("published", "published_at"), _elements([sandbox]), strict=True)
+    return "".join(
+        f"{verb} element ip {table} {name} {{ {', '.join(elements)} }}\n"
+        for name, elements in maps
+        if elements
+    )
+
+
+def _elements(sandboxes: Iterable[Sandbox]) -> tuple[list[str], list[str]]:
+    """Elements of the maps ``published`` and ``published_at``."""
+    everywhere, at_address = [], []
+    for sandbox in sandboxes:
+        endpoint = default_endpoint(sandbox.endpoints)
+        if endpoint is None:
+            continue
+        for port, bindings in sandbox.ports.items():
+            number, _, protocol = port.partition("/")
+            for binding in bindings:
+                key = f"{protocol} . {binding.host_port}"
+                value = f"{endpoint.ip_address} . {number}"
+                if binding.host_ip == ANY:
+                    everywhere.append(f"{key} : {value}")
+                else:
+                    at_address.append(f"{binding.host_ip} . {key} : {value}")
+    return everywhere, at_address
+
+
+def _lines(rules: Callable[[Network], list[str]], networks: Iterable[Network]) -> str:
+    return "\n".join(f"\t\t{line}" for network in networks for line in rules(network))
+
+
+def _forward(network: Network) -> list[str]:
+    bridge = f'"{network.bridge}"'
+    lines = [f"iifname {bridge} oifname {bridge} accept"]
+    if network.spec.internal:
+        lines += [f"iifname {bridge} drop", f"oifname {bridge} drop"]
+    return lines
+
+
+def _postrouting(network: Network) -> list[str]:
+    bridge = f'"{network.bridge}"'
+    subnet = network.spec.ipam.config[0].subnet
+    # A container that reaches a neighbour through the host's address gets its answer from there.
+    lines = [f"ip saddr {subnet} oifname {bridge} ct status dnat masquerade"]
+    if options.parse(network.spec.options).masquerade and not network.spec.internal:
+        lines.append(f"ip saddr {subnet} oifname != {bridge} masquerade")
+    return lines

@@ -1,0 +1,246 @@
+"""Networks: create, find, remove; the predefined ones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from ipaddress import IPv4Network
+from typing import Protocol
+
+import msgspec
+
+from davit.config import Settings
+from davit.drivers import netlink
+from davit.errors import Conflict, Forbidden, InvalidParameter, NotSupported
+from davit.model import ids, times
+from davit.model.network import DEFAULT_NETWORK, IPAM, IPAMPool, Network, NetworkSpec
+from davit.services.networks import ipam, options
+from davit.store.networks import NetworkStore, SandboxStore
+
+DRIVERS = ("bridge", "host", "null")
+
+
+class Firewall(Protocol):
+    async def sync(self) -> None:
+        """Make the packet filter agree with the networks and sandboxes."""
+        ...
+
+
+class Events(Protocol):
+    def publish(
+        self, kind: str, action: str, actor_id: str, attributes: dict[str, str], /
+    ) -> None: ...
+
+
+class Networks:
+    """The networks of this daemon and their bridges."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        networks: NetworkStore,
+        sandboxes: SandboxStore,
+        links: netlink.Links,
+        firewall: Firewall,
+        events: Events,
+    ) -> None:
+        self._settings = settings
+        self._networks = networks
+        self._sandboxes = sandboxes
+        self._links = links
+        self._firewall = firewall
+        self._events = events
+
+    @property
+    def alias(self) -> str:
+        """What marks a bridge of this daemon (``ip link show``)."""
+        return f"davit {self._settings.instance}"
+
+    async def create(self, spec: NetworkSpec) -> Network:
+        """Create a bridge network. Undoes itself.
+
+        Raises InvalidParameter, Conflict (name or bridge taken), Forbidden (subnet overlaps),
+        NotSupported (driver, IPv6).
+        """
+        _check(spec)
+        if self._networks.named(spec.name) is not None:
+            raise Conflict(
+                f"network with name {spec.name} already exists: remove it or choose another name"
+            )
+        chosen = options.parse(spec.options)
+        network_id = ids.new_id()
+        network = Network(
+            id=network_id,
+            name=spec.name,
+            created=times.now(),
+            spec=msgspec.structs.replace(
+                spec,
+                driver="bridge",
+                scope="local",
+                ipam=self._resolve(spec.ipam, await asyncio.to_thread(netlink.routes)),
+            ),
+            bridge=chosen.name or f"br-{ids.short(network_id)}",
+        )
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(self._networks.remove, network_id)
+            await self._networks.put(network)
+            await asyncio.to_thread(self._make_bridge, network)
+            undo.push_async_callback(asyncio.to_thread, self._links.delete, network.bridge)
+            await self._firewall.sync()
+            undo.pop_all()
+        self._publish(network, "create")
+        return network
+
+    async def remove(self, reference: str) -> None:
+        """Raises NotFound, Forbidden (predefined, or containers are connected)."""
+        network = self._networks.get(reference)
+        if network.is_predefined:
+            raise Forbidden(
+                f"{network.name} is a pre-defined network and cannot be removed: it belongs to "
+                "the daemon"
+            )
+        users = sorted(sandbox.name for sandbox in self._sandboxes.on(network))
+        if users:
+            raise Forbidden(
+                f"error while removing network: network {network.name} id {network.id} has active "
+                f"endpoints: {', '.join(users)}; disconnect or stop these containers first"
+            )
+        await self._networks.remove(network.id)
+        await asyncio.to_thread(self._links.delete, network.bridge)
+        await self._firewall.sync()
+        self._publish(network, "destroy")
+
+    async def ensure_predefined(self) -> None:
+        """Make ``host``, ``none`` and the default bridge as the settings want them."""
+        for name, driver in (("host", "host"), ("none", "null")):
+            if self._networks.named(name) is None:
+                spec = NetworkSpec(name=name, driver=driver, scope="local")
+                await self._networks.put(
+                    Network(id=ids.new_id(), name=name, created=times.now(), spec=spec)
+                )
+        await self._ensure_default_bridge()
+
+    async def ensure_bridges(self) -> None:
+        """Make the bridges that a reboot took, delete those that no network wants."""
+        wanted = {network.bridge: network for network in self._networks.all() if network.bridge}
+        for bridge in await asyncio.to_thread(netlink.bridges, self.alias):
+            if bridge not in wanted:
+                await asyncio.to_thread(self._links.delete, bridge)
+        for bridge, network in wanted.items():
+            if not netlink.exists(bridge):
+                await asyncio.to_thread(self._make_bridge, network)
+
+    async def _ensure_default_bridge(self) -> None:
+        network = self._networks.named(DEFAULT_NETWORK)
+        if self._settings.bridge == "none":
+            if network is not None:
+                await self._networks.remove(network.id)
+            return
+        if network is not None and self._is_as_set(network):
+            return
+        if network is not None:
+            await self._networks.remove(network.id)
+            await asyncio.to_thread(self._links.delete, network.bridge)
+        await self._networks.put(
+            Network(
+                id=ids.new_id() if network is None else network.id,
+                name=DEFAULT_NETWORK,
+                created=times.now(),
+                spec=await self._default_spec(),
+                bridge=self._settings.default_bridge,
+            )
+        )
+
+    def _is_as_set(self, network: Network) -> bool:
+        """Whether the default network is what the settings ask for (which may leave it open)."""
+        wished = _default_pool(self._settings)
+        pool = network.spec.ipam.config[0]
+        return network.bridge == self._settings.default_bridge and (not wished or wished[0] == pool)
+
+    async def _default_spec(self) -> NetworkSpec:
+        wish = IPAM(config=_default_pool(self._settings))
+        routes = await asyncio.to_thread(netlink.routes)
+        bridge = self._settings.default_bridge
+        return NetworkSpec(
+            name=DEFAULT_NETWORK,
+            driver="bridge",
+            scope="local",
+            ipam=self._resolve(wish, [route for route in routes if route.interface != bridge]),
+            options={
+                options.DEFAULT_BRIDGE: "true",
+                options.ICC: "true",
+                options.MASQUERADE: "true",
+                options.HOST_BINDING: "0.0.0.0",
+                options.NAME: bridge,
+                options.MTU: str(self._settings.mtu),
+            },
+        )
+
+    def _make_bridge(self, network: Network) -> None:
+        """Blocking. Undoes itself."""
+        pool = network.spec.ipam.config[0]
+        mac = ipam.mac_of(pool.gateway)
+        mtu = options.parse(network.spec.options).mtu
+        self._links.add_bridge(network.bridge, mac=mac, mtu=mtu, alias=self.alias)
+        try:
+            prefix = IPv4Network(pool.subnet).prefixlen
+            self._links.add_address(network.bridge, pool.gateway, prefix)
+            # Packets from 127.0.0.1 to a published port leave through the bridge.
+            netlink.set_sysctl(f"ipv4/conf/{network.bridge}/route_localnet", "1")
+            netlink.set_sysctl("ipv4/ip_forward", "1")
+        except BaseException:
+            self._links.delete(network.bridge)
+            raise
+
+    def _resolve(self, wish: IPAM, routes: list[netlink.Route]) -> IPAM:
+        used = {
+            f"network {network.name} ({pool.subnet})": IPv4Network(pool.subnet)
+            for network in self._networks.all()
+            for pool in network.spec.ipam.config
+        }
+        distant: dict[str, IPv4Network] = {}
+        for route in routes:
+            # A subnet that is asked for may well be part of a larger network behind a gateway.
+            group = used if route.on_link else distant
+            name = f"the host's route to {route.destination} through {route.interface}"
+            group[name] = IPv4Network(route.destination)
+        return ipam.resolve(wish, self._settings.default_address_pools, used, distant)
+
+    def _publish(self, network: Network, action: str) -> None:
+        attributes = {"name": network.name, "type": network.driver}
+        self._events.publish("network", action, network.id, attributes)
+
+
+def _default_pool(settings: Settings) -> list[IPAMPool]:
+    """What the settings say about the default network's addresses."""
+    if not settings.bip:
+        return []
+    return [
+        IPAMPool(
+            subnet=str(IPv4Network(settings.bip, strict=False)),
+            gateway=settings.bip.partition("/")[0],
+            ip_range=settings.fixed_cidr,
+        )
+    ]
+
+
+def _check(spec: NetworkSpec) -> None:
+    if not ids.is_name(spec.name):
+        raise InvalidParameter(
+            f"invalid network name {spec.name!r}: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+        )
+    if ids.is_hex(spec.name) and len(spec.name) == len(ids.new_id()):
+        raise InvalidParameter(f"network name {spec.name} cannot be used: it looks like an ID")
+    if spec.driver in ("host", "null"):
+        raise Forbidden(f'only one instance of "{spec.driver}" network is allowed')
+    if spec.driver not in ("", "bridge"):
+        raise NotSupported(
+            f"could not find plugin {spec.driver} in v1 plugin registry: network driver "
+            f'"{spec.driver}" is not supported; use "bridge"'
+        )
+    if spec.enable_ipv6:
+        raise NotSupported("IPv6 networks are not supported yet: leave EnableIPv6 out")
+    if spec.config_only or spec.config_from or spec.ingress:
+        raise NotSupported("config-only and ingress networks are not supported")
+    if spec.scope not in ("", "local"):
+        raise NotSupported(f'network scope "{spec.scope}" is not supported: leave it out')

@@ -1,0 +1,70 @@
+"""The driver options of a bridge network, read and checked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+
+from davit.errors import InvalidParameter
+
+NAME = "com.docker.network.bridge.name"
+ICC = "com.docker.network.bridge.enable_icc"
+MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
+HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
+MTU = "com.docker.network.driver.mtu"
+DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"
+
+DEFAULT_MTU = 1500
+_IFNAMSIZ = 15
+
+
+@dataclass(frozen=True)
+class BridgeOptions:
+    """name: of the interface, empty for one made from the ID; icc: containers see each other;
+    host_binding: host address of ports published without one."""
+
+    name: str = ""
+    icc: bool = True
+    masquerade: bool = True
+    host_binding: str = "0.0.0.0"
+    mtu: int = DEFAULT_MTU
+
+
+def parse(options: Mapping[str, str]) -> BridgeOptions:
+    """Read the known options; others are kept and have no effect. Raises InvalidParameter."""
+    name = options.get(NAME, "")
+    if len(name) > _IFNAMSIZ or "/" in name or any(char.isspace() for char in name):
+        raise InvalidParameter(
+            f"invalid {NAME}={name!r}: an interface name has up to {_IFNAMSIZ} characters, "
+            "no spaces and no '/'"
+        )
+    return BridgeOptions(
+        name=name,
+        icc=_flag(options, ICC),
+        masquerade=_flag(options, MASQUERADE),
+        host_binding=_address(options, HOST_BINDING),
+        mtu=_mtu(options),
+    )
+
+
+def _flag(options: Mapping[str, str], key: str) -> bool:
+    value = options.get(key, "true").lower()
+    if value not in ("true", "1", "t", "false", "0", "f"):
+        raise InvalidParameter(f"invalid {key}={value!r}: true or false is needed")
+    return value in ("true", "1", "t")
+
+
+def _address(options: Mapping[str, str], key: str) -> str:
+    value = options.get(key) or "0.0.0.0"
+    try:
+        return str(IPv4Address(value))
+    except AddressValueError:
+        raise InvalidParameter(f"invalid {key}={value!r}: an IPv4 address is needed") from None
+
+
+def _mtu(options: Mapping[str, str]) -> int:
+    value = options.get(MTU) or str(DEFAULT_MTU)
+    if not value.isdecimal() or not 68 <= int(value) <= 65535:
+        raise InvalidParameter(f"invalid {MTU}={value!r}: a number from 68 to 65535 is needed")
+    return int(value)

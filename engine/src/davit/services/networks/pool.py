@@ -1,0 +1,39 @@
+"""A few network namespaces kept ready, since making one takes longer than a start should wait."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from davit.sys import netns
+
+
+class NamespacePool:
+    """Descriptors of fresh namespaces. They are nowhere pinned, so they end with davitd."""
+
+    def __init__(self, size: int = 4) -> None:
+        self._size = size
+        self._ready: list[int] = []
+        self._refill: asyncio.Task[None] | None = None
+
+    async def take(self) -> int:
+        """Return a namespace; the caller owns the descriptor."""
+        namespace = self._ready.pop() if self._ready else await asyncio.to_thread(netns.create)
+        self.fill()
+        return namespace
+
+    def fill(self) -> None:
+        """Make the missing ones in the background."""
+        if self._refill is None or self._refill.done():
+            self._refill = asyncio.create_task(self._fill())
+
+    async def close(self) -> None:
+        if self._refill is not None:
+            # Waited for, not cancelled: the thread would leave a descriptor to nobody.
+            await asyncio.wait([self._refill])
+        while self._ready:
+            os.close(self._ready.pop())
+
+    async def _fill(self) -> None:
+        while len(self._ready) < self._size:
+            self._ready.append(await asyncio.to_thread(netns.create))
