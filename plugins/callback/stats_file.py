@@ -1,12 +1,6 @@
 # Copyright: (c) 2026, The davit authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write the recap as JSON."""
-
 from __future__ import annotations
-
-import json
-
-from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = r"""
 name: stats_file
@@ -31,6 +25,10 @@ options:
       - section: davit
         key: stats_file
 """
+
+import json
+
+from ansible.plugins.callback import CallbackBase
 
 
 class CallbackModule(CallbackBase):

@@ -74,7 +74,7 @@ def probe(attempt: Callable[[], None]) -> str | None:
     os.close(writer)
     with os.fdopen(reader, "rb") as answers:
         answer = answers.read().decode()
-    _, status = os.waitpid(child, 0)
+    status = os.waitpid(child, 0)[1]
     if status != 0:
         return answer or "the attempt crashed"
     return answer or None
