@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import web
 
+from davit import __version__
+from davit.api.routing import API_VERSION, Call
 from davit.model import codec
+
+COMMON_HEADERS = {
+    "Api-Version": ".".join(map(str, API_VERSION)),
+    "Docker-Experimental": "false",
+    "Ostype": "linux",
+    "Server": f"davit/{__version__} (linux)",
+}
 
 
 def json(value: Any, status: int = 200) -> web.Response:
@@ -14,5 +24,32 @@ def json(value: Any, status: int = 200) -> web.Response:
     return web.Response(body=codec.encode(value), status=status, content_type="application/json")
 
 
+def error(message: str, status: int) -> web.Response:
+    """Answer with Docker's error body."""
+    return json({"message": message}, status)
+
+
 def no_content() -> web.Response:
     return web.Response(status=204)
+
+
+async def begin(
+    call: Call, content_type: str = "application/json", status: int = 200
+) -> web.StreamResponse:
+    """Send the head of a streamed answer; ``write`` and ``write_eof`` of the result follow."""
+    answer = web.StreamResponse(status=status, headers=COMMON_HEADERS)
+    answer.content_type = content_type
+    call.begun = True
+    await answer.prepare(call.request)
+    return answer
+
+
+async def stream(
+    call: Call, chunks: AsyncIterator[bytes], content_type: str = "application/json"
+) -> web.StreamResponse:
+    """Answer with chunks as they come."""
+    answer = await begin(call, content_type)
+    async for chunk in chunks:
+        await answer.write(chunk)
+    await answer.write_eof()
+    return answer

@@ -7,6 +7,7 @@ is on the path of a read, and every write is awaited off the event loop.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,8 @@ class Database:
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
+        # Rows hold containers' environments, which hold secrets.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._connection = sqlite3.connect(
             self._path, isolation_level=None, check_same_thread=False
         )

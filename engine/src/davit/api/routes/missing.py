@@ -1,0 +1,93 @@
+"""Routes of the Engine API that davit does not serve yet: each says so (501).
+
+The other tables come first; a route that appears there hides its row here.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from davit.api.routing import Call, Handler, Route
+from davit.errors import NotSupported
+
+_TABLE = """
+POST   /auth
+POST   /build
+POST   /build/prune
+POST   /commit
+GET    /configs
+POST   /configs/create
+GET    /configs/{id}
+DELETE /configs/{id}
+POST   /configs/{id}/update
+HEAD   /containers/{id}/archive
+GET    /containers/{id}/archive
+PUT    /containers/{id}/archive
+GET    /containers/{id}/attach/ws
+GET    /containers/{id}/changes
+GET    /containers/{id}/export
+POST   /containers/{id}/pause
+GET    /containers/{id}/stats
+GET    /containers/{id}/top
+POST   /containers/{id}/unpause
+POST   /containers/{id}/update
+POST   /containers/prune
+GET    /distribution/{name:.+}/json
+GET    /images/get
+GET    /images/search
+GET    /images/{name:.+}/get
+POST   /images/{name:.+}/push
+POST   /images/prune
+GET    /nodes
+GET    /nodes/{id}
+DELETE /nodes/{id}
+POST   /nodes/{id}/update
+GET    /plugins
+GET    /plugins/privileges
+POST   /plugins/create
+POST   /plugins/pull
+GET    /plugins/{name:.+}/json
+DELETE /plugins/{name:.+}
+POST   /plugins/{name:.+}/disable
+POST   /plugins/{name:.+}/enable
+POST   /plugins/{name:.+}/push
+POST   /plugins/{name:.+}/set
+POST   /plugins/{name:.+}/upgrade
+GET    /secrets
+POST   /secrets/create
+GET    /secrets/{id}
+DELETE /secrets/{id}
+POST   /secrets/{id}/update
+GET    /services
+POST   /services/create
+GET    /services/{id}
+DELETE /services/{id}
+GET    /services/{id}/logs
+POST   /services/{id}/update
+POST   /session
+GET    /swarm
+POST   /swarm/init
+POST   /swarm/join
+POST   /swarm/leave
+POST   /swarm/unlock
+GET    /swarm/unlockkey
+POST   /swarm/update
+GET    /system/df
+GET    /tasks
+GET    /tasks/{id}
+GET    /tasks/{id}/logs
+"""
+
+
+def routes() -> list[Route]:
+    rows = (line.split() for line in _TABLE.strip().splitlines())
+    return [Route(method, path, _refuse(method, path)) for method, path in rows]
+
+
+def _refuse(method: str, path: str) -> Handler:
+    shown = path.replace(":.+", "")
+
+    async def refuse(call: Call) -> web.StreamResponse:
+        raise NotSupported(f"{method} {shown} is not implemented by davit yet")
+
+    return refuse

@@ -1,0 +1,129 @@
+"""The daemon's view of itself: identity, host, versions, counts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import re
+import uuid
+from collections.abc import Callable, Sized
+from pathlib import Path
+
+from davit.config import Settings
+from davit.model import times
+from davit.model.container import Container, Status
+from davit.model.system import Component, Counts, Host, Overview
+from davit.store.db import Database
+
+_SETTINGS = "settings"
+_INSTANCE_ID = "instance_id"
+
+
+class SystemService:
+    """Answers what ``info`` and ``version`` ask. What cannot change is found out once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        instance_id: str,
+        *,
+        containers: Callable[[], list[Container]],
+        images: Callable[[], Sized],
+        listeners: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._instance_id = instance_id
+        self._containers = containers
+        self._images = images
+        self._listeners = listeners
+        self._started = times.now()
+        self._components: tuple[Component, Component] | None = None
+
+    async def overview(self) -> Overview:
+        """Return everything; the first call runs ``runc --version`` and ``conmon --version``."""
+        if self._components is None:
+            runtime, monitor = await asyncio.gather(
+                _version(self._settings.runtime), _version(self._settings.conmon)
+            )
+            self._components = (runtime, monitor)
+        runtime, monitor = self._components
+        return Overview(
+            instance_id=self._instance_id,
+            settings=self._settings,
+            host=await asyncio.to_thread(_host),
+            counts=self._counts(),
+            runtime=runtime,
+            monitor=monitor,
+            open_files=await asyncio.to_thread(lambda: len(os.listdir("/proc/self/fd"))),
+            tasks=len(asyncio.all_tasks()),
+            listeners=self._listeners(),
+            started=self._started,
+        )
+
+    def _counts(self) -> Counts:
+        statuses = [container.state.status for container in self._containers()]
+        running = sum(status in (Status.RUNNING, Status.RESTARTING) for status in statuses)
+        paused = statuses.count(Status.PAUSED)
+        return Counts(
+            running=running,
+            paused=paused,
+            stopped=len(statuses) - running - paused,
+            images=len(self._images()),
+        )
+
+
+async def instance_id(database: Database) -> str:
+    """Return the identity of this data root, made when it has none."""
+    rows = dict(await database.load(_SETTINGS))
+    if _INSTANCE_ID not in rows:
+        rows[_INSTANCE_ID] = str(uuid.uuid4()).encode()
+        await database.put(_SETTINGS, _INSTANCE_ID, rows[_INSTANCE_ID])
+    return rows[_INSTANCE_ID].decode()
+
+
+async def _version(program: str) -> Component:
+    name = Path(program).name
+    try:
+        process = await asyncio.create_subprocess_exec(
+            program,
+            "--version",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return Component(name=name, version="unknown")
+    output = (await process.communicate())[0].decode(errors="replace")
+    version = re.search(r"version:? (\S+)", output)
+    commit = re.search(r"commit: *(\S+)", output)
+    return Component(
+        name=name,
+        version=version[1] if version else "unknown",
+        commit=commit[1] if commit else "",
+    )
+
+
+def _host() -> Host:
+    release = _os_release()
+    status = Path("/proc/self/status").read_text()
+    return Host(
+        name=platform.node(),
+        kernel=platform.release(),
+        architecture=platform.machine(),
+        operating_system=release.get("PRETTY_NAME", "Linux"),
+        os_version=release.get("VERSION_ID", ""),
+        cpus=len(os.sched_getaffinity(0)),
+        memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        cgroup_version=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
+        ip_forwarding=Path("/proc/sys/net/ipv4/ip_forward").read_text().strip() == "1",
+        seccomp="\nSeccomp:" in status,
+        apparmor=Path("/sys/kernel/security/apparmor/profiles").exists(),
+    )
+
+
+def _os_release() -> dict[str, str]:
+    try:
+        return platform.freedesktop_os_release()
+    except OSError:
+        return {}
