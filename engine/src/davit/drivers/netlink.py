@@ -23,7 +23,8 @@ from typing import Any
 
 from davit.errors import Conflict, SystemFailure
 
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 0x1, 0x4, 0x200, 0x400
+NLM_F_REQUEST, NLM_F_ACK = 0x1, 0x4
+NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 RTM_NEWLINK, RTM_DELLINK, RTM_SETLINK, RTM_NEWADDR, RTM_NEWROUTE = 16, 17, 19, 20, 24
 NLMSG_ERROR = 2
 IFF_UP = 1
@@ -211,7 +212,7 @@ class Links:
         except OSError as error:
             raise _failure(f"set address {address}/{prefix}", error) from None
 
-    def add_default_route(self, gateway: str) -> None:
+    def set_default_route(self, gateway: str) -> None:
         """Route everything else through a gateway that an address makes reachable already."""
         message = _RouteMessage()
         message["family"] = socket.AF_INET
@@ -221,9 +222,7 @@ class Links:
         message["type"] = RTN_UNICAST
         message["attrs"] = [("RTA_GATEWAY", gateway)]
         try:
-            self._request(_finish(message, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL))
-        except FileExistsError:
-            return
+            self._request(_finish(message, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE))
         except OSError as error:
             raise _failure(f"route through gateway {gateway}", error) from None
 

@@ -74,6 +74,20 @@ class NetworkSpec(Wire, frozen=True):
     labels: dict[str, str] = {}
 
 
+class ConnectRequest(Wire, frozen=True):
+    """The body of ``POST /networks/{id}/connect``."""
+
+    container: str
+    endpoint_config: EndpointSettings = EndpointSettings()
+
+
+class DisconnectRequest(Wire, frozen=True):
+    """The body of ``POST /networks/{id}/disconnect``."""
+
+    container: str
+    force: bool = False
+
+
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """A network as stored.
 

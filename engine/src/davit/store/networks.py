@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from davit.errors import InvalidParameter, NotFound
 from davit.model import codec
 from davit.model.network import Network, Sandbox
@@ -88,10 +90,10 @@ class SandboxStore:
         """Sandboxes with an endpoint on this network."""
         return [row for row in self._rows.values() if network.name in row.endpoints]
 
-    async def put(self, sandbox: Sandbox) -> None:
-        """Insert or replace. Visible at once, so that its addresses are taken."""
+    def put(self, sandbox: Sandbox) -> Awaitable[None]:
+        """Insert or replace. Visible when called, before it is awaited: its addresses are taken."""
         self._rows[sandbox.container_id] = sandbox
-        await self._database.put(
+        return self._database.put(
             _SANDBOXES, sandbox.container_id, codec.encode(sandbox), durable=False
         )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
+import socket
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -13,14 +13,17 @@ from pathlib import Path
 import msgspec
 
 from davit.drivers import netlink
+from davit.errors import Conflict, Forbidden, InvalidParameter
 from davit.model import ids
+from davit.model.config import PortBinding
 from davit.model.network import EndpointSettings, JoinRequest, Network, Sandbox
-from davit.services.networks import ipam, options
+from davit.services.networks import ipam, options, ports, resolver
+from davit.services.networks.finish import finish, finish_all
+from davit.services.networks.names import NameServers
+from davit.services.networks.packet_filter import PacketFilter
 from davit.services.networks.pool import NamespacePool
 from davit.store.networks import NetworkStore, SandboxStore
 from davit.sys import netns
-
-logger = logging.getLogger(__name__)
 
 
 class Sandboxes:
@@ -33,79 +36,191 @@ class Sandboxes:
         sandboxes: SandboxStore,
         pool: NamespacePool,
         links: netlink.Links,
+        packets: PacketFilter,
+        names: NameServers,
     ) -> None:
         self._directory = directory
         self._networks = networks
         self._sandboxes = sandboxes
         self._pool = pool
         self._links = links
+        self._packets = packets
+        self._names = names
+        self._ports = ports.Ports()
         # A socket of its own: a slow deletion does not hold up a container's start.
         self._reaper = netlink.Links()
-        self._namespaces: dict[str, int] = {}
-        # Addresses of veths that are being deleted: (network ID, address).
         self._cooling: set[tuple[str, str]] = set()
         self._cleaning: set[asyncio.Task[None]] = set()
 
     async def prepare(self, container_id: str) -> Path:
         path = self._directory / container_id
-        namespace = await self._pool.take()
+        namespace = await finish(self._pool.take())
         try:
-            await asyncio.to_thread(netns.pin, namespace, path)
-        except BaseException:
+            await finish(asyncio.to_thread(netns.pin, namespace, path))
+        finally:
             os.close(namespace)
-            raise
-        self._namespaces[container_id] = namespace
         return path
 
     async def join(self, request: JoinRequest) -> Sandbox:
-        """Addresses are taken before the first ``await``, so two joins never get the same."""
-        sandbox = Sandbox(
+        """Addresses and ports are taken before the first ``await``: no two joins get the same."""
+        sandbox = self._plan(request)
+        async with contextlib.AsyncExitStack() as undo:
+            undo.callback(self._ports.release, sandbox.container_id)
+            undo.push_async_callback(self._packets.withdraw, sandbox)
+            undo.push_async_callback(self._sandboxes.remove, sandbox.container_id)
+            await finish(self._sandboxes.put(sandbox))
+            undo.push_async_callback(self._unplug, sandbox)
+            undo.callback(self._names.close, sandbox.container_id)
+            await finish_all(
+                asyncio.to_thread(self._plug_all, sandbox, request.sysctls),
+                self._packets.publish(sandbox),
+                self._names.open(sandbox, Path(sandbox.netns)),
+            )
+            undo.pop_all()
+        return sandbox
+
+    async def adopt(self, sandbox: Sandbox) -> None:
+        """Serve a container that an earlier davitd connected. Raises Conflict: a port is taken."""
+        self._ports.claim(sandbox.container_id, sandbox.name, ports.wishes(sandbox.ports))
+        await self._names.open(sandbox, Path(sandbox.netns))
+
+    async def leave(self, container_id: str) -> None:
+        await finish(self._leave(container_id))
+
+    async def _leave(self, container_id: str) -> None:
+        sandbox = self._sandboxes.find(container_id)
+        self._names.close(container_id)
+        if sandbox is not None:
+            self._unplug_later(sandbox)
+            await self._sandboxes.remove(container_id)
+            await self._packets.withdraw(sandbox)
+            self._ports.release(container_id)
+        await asyncio.to_thread(netns.unpin, self._directory / container_id)
+
+    async def connect(
+        self, container_id: str, network: Network, wish: EndpointSettings
+    ) -> EndpointSettings:
+        """Raises Forbidden (is connected already), Conflict (address, not running)."""
+        sandbox = self._running(container_id)
+        if network.name in sandbox.endpoints:
+            raise Forbidden(
+                f"endpoint with name {sandbox.name} already exists in network {network.name}: "
+                "disconnect it first to change its settings"
+            )
+        endpoint = self._endpoint(
+            network, wish, container_id=container_id, name=sandbox.name, hostname=sandbox.hostname
+        )
+        joined = _with_endpoints(sandbox, {**sandbox.endpoints, network.name: endpoint})
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(self._sandboxes.put, sandbox)
+            await finish(self._sandboxes.put(joined))
+            undo.push_async_callback(asyncio.to_thread, self._links.delete, veth_name(endpoint))
+            await finish(asyncio.to_thread(self._plug_one, joined, network, endpoint))
+            await finish_all(
+                self._follow(sandbox, joined), self._names.open(joined, Path(joined.netns))
+            )
+            undo.pop_all()
+        return endpoint
+
+    async def disconnect(self, container_id: str, network: Network) -> None:
+        """Raises Forbidden when the container is not connected."""
+        sandbox = self._running(container_id)
+        endpoint = sandbox.endpoints.get(network.name)
+        if endpoint is None:
+            raise Forbidden(f"container {sandbox.name} is not connected to network {network.name}")
+        rest = {name: held for name, held in sandbox.endpoints.items() if name != network.name}
+        left = _with_endpoints(sandbox, rest)
+        await finish(self._sandboxes.put(left))
+        await finish(asyncio.to_thread(self._links.delete, veth_name(endpoint)))
+        await finish(self._follow(sandbox, left))
+
+    async def rename(self, container_id: str, name: str) -> None:
+        sandbox = self._sandboxes.find(container_id)
+        if sandbox is not None:
+            endpoints = {
+                network: msgspec.structs.replace(
+                    endpoint,
+                    dns_names=[name if old == sandbox.name else old for old in endpoint.dns_names],
+                )
+                for network, endpoint in sandbox.endpoints.items()
+            }
+            renamed = msgspec.structs.replace(sandbox, name=name, endpoints=endpoints)
+            await self._sandboxes.put(renamed)
+
+    def check(self, network: Network, wish: EndpointSettings) -> None:
+        """Raises InvalidParameter for an address that the network can never give."""
+        address = _wished_address(wish)
+        if not address:
+            return
+        if not network.bridge or network.is_predefined:
+            raise InvalidParameter(
+                "user specified IP address is supported on user defined networks only: network "
+                f"{network.name} has none to choose; create a network with a subnet"
+            )
+        ipam.check_address(network.spec.ipam.config[0], address, network.name)
+
+    async def close(self) -> None:
+        """Finish cleaning up; give the ports back."""
+        while self._cleaning:
+            await asyncio.wait(self._cleaning)
+        self._names.close_all()
+        self._ports.close()
+        self._reaper.close()
+
+    def _running(self, container_id: str) -> Sandbox:
+        sandbox = self._sandboxes.find(container_id)
+        if sandbox is None:
+            raise Conflict(f"container {ids.short(container_id)} is not running")
+        return sandbox
+
+    def _plan(self, request: JoinRequest) -> Sandbox:
+        endpoints = {}
+        for network_id, wish in request.endpoints.items():
+            network = self._networks.get(network_id)
+            endpoints[network.name] = self._endpoint(
+                network,
+                wish,
+                container_id=request.container_id,
+                name=request.name,
+                hostname=request.hostname,
+            )
+        return Sandbox(
             container_id=request.container_id,
             name=request.name,
             hostname=request.hostname,
             netns=str(self._directory / request.container_id),
-            endpoints=self._allocate(request),
+            endpoints=endpoints,
+            ports=self._claim(request, endpoints),
             resolvers=request.resolvers,
             search=request.search,
             options=request.options,
         )
-        async with contextlib.AsyncExitStack() as undo:
-            undo.push_async_callback(self._sandboxes.remove, request.container_id)
-            await self._sandboxes.put(sandbox)
-            undo.callback(self._unplug, list(sandbox.endpoints.values()))
-            await asyncio.to_thread(self._plug_all, sandbox, request.sysctls)
-            undo.pop_all()
-        return sandbox
 
-    async def leave(self, container_id: str) -> None:
-        sandbox = self._sandboxes.find(container_id)
-        namespace = self._namespaces.pop(container_id, None)
-        if namespace is not None:
-            os.close(namespace)
-        await asyncio.to_thread(netns.unpin, self._directory / container_id)
-        if sandbox is not None:
-            self._unplug(list(sandbox.endpoints.values()))
-            await self._sandboxes.remove(container_id)
-
-    async def settle(self) -> None:
-        """Wait until what ``leave`` and ``disconnect`` left to be cleaned is gone."""
-        while self._cleaning:
-            await asyncio.wait(self._cleaning)
-
-    def _allocate(self, request: JoinRequest) -> dict[str, EndpointSettings]:
-        endpoints = {}
-        for network_id, wish in request.endpoints.items():
-            network = self._networks.get(network_id)
-            endpoints[network.name] = self._endpoint(network, wish, request)
-        return endpoints
+    def _claim(
+        self, request: JoinRequest, endpoints: Mapping[str, EndpointSettings]
+    ) -> dict[str, list[PortBinding]]:
+        """Host ports lead to the default endpoint; without one there is nowhere to lead to."""
+        default = ipam.default_endpoint(endpoints)
+        if default is None:
+            return {}
+        network = self._networks.get(default.network_id)
+        address = options.parse(network.spec.options).host_binding
+        wanted = ports.wishes(request.bindings, address)
+        return self._ports.claim(request.container_id, request.name, wanted)
 
     def _endpoint(
-        self, network: Network, wish: EndpointSettings, request: JoinRequest
+        self,
+        network: Network,
+        wish: EndpointSettings,
+        *,
+        container_id: str,
+        name: str,
+        hostname: str,
     ) -> EndpointSettings:
+        if not network.bridge:
+            return msgspec.structs.replace(wish, network_id=network.id, endpoint_id=ids.new_id())
         pool = network.spec.ipam.config[0]
-        wished = wish.ipam_config.ipv4_address if wish.ipam_config else ""
-        address = ipam.allocate(pool, self._taken(network), wished, network.name)
-        own_names = [request.name, *wish.aliases, ids.short(request.container_id)]
+        address = ipam.allocate(pool, self._taken(network), _wished_address(wish), network.name)
         return msgspec.structs.replace(
             wish,
             network_id=network.id,
@@ -114,10 +229,11 @@ class Sandboxes:
             ip_address=address,
             ip_prefix_len=IPv4Network(pool.subnet).prefixlen,
             mac_address=wish.mac_address or ipam.mac_of(address),
-            dns_names=list(dict.fromkeys([*own_names, request.hostname])),
+            dns_names=resolver.names_of(name, container_id, hostname, wish.aliases),
         )
 
     def _taken(self, network: Network) -> set[str]:
+        """Addresses in use, and those of links that are being deleted."""
         used = {
             sandbox.endpoints[network.name].ip_address for sandbox in self._sandboxes.on(network)
         }
@@ -125,47 +241,75 @@ class Sandboxes:
 
     def _plug_all(self, sandbox: Sandbox, sysctls: Mapping[str, str]) -> None:
         """Blocking."""
-        namespace = self._namespaces[sandbox.container_id]
-        interfaces = {}
-        for number, (name, endpoint) in enumerate(sandbox.endpoints.items()):
-            interfaces[f"eth{number}"] = endpoint
-            self._add_veth(self._networks.get(name), endpoint, namespace, f"eth{number}")
-        default = ipam.default_endpoint(sandbox.endpoints)
-        with netns.inside(namespace), netlink.Links() as links:
+        interfaces: dict[str, EndpointSettings] = {}
+        for name, endpoint in sandbox.endpoints.items():
+            network = self._networks.get(name)
+            if network.bridge:
+                interface = f"eth{len(interfaces)}"
+                self._add_veth(sandbox, network, endpoint, interface)
+                interfaces[interface] = endpoint
+        with netns.inside(Path(sandbox.netns)), netlink.Links() as links:
             for interface, endpoint in interfaces.items():
-                links.add_address(interface, endpoint.ip_address, endpoint.ip_prefix_len)
-                links.set_up(interface)
-            if default is not None:
-                links.add_default_route(default.gateway)
+                _configure(links, interface, endpoint)
+            _set_default_route(links, sandbox)
             for key, value in sysctls.items():
                 netlink.set_sysctl(key.removeprefix("net.").replace(".", "/"), value)
 
+    def _plug_one(self, sandbox: Sandbox, network: Network, endpoint: EndpointSettings) -> None:
+        """Blocking."""
+        with netns.inside(Path(sandbox.netns)):
+            present = {name for _, name in socket.if_nameindex()}
+        number = next(number for number in range(len(present)) if f"eth{number}" not in present)
+        self._add_veth(sandbox, network, endpoint, f"eth{number}")
+        with netns.inside(Path(sandbox.netns)), netlink.Links() as links:
+            _configure(links, f"eth{number}", endpoint)
+
     def _add_veth(
-        self, network: Network, endpoint: EndpointSettings, namespace: int, interface: str
+        self, sandbox: Sandbox, network: Network, endpoint: EndpointSettings, interface: str
     ) -> None:
         chosen = options.parse(network.spec.options)
-        self._links.add_veth(
-            veth_name(endpoint),
-            network.bridge,
-            peer=interface,
-            peer_namespace=namespace,
-            peer_mac=endpoint.mac_address,
-            mtu=chosen.mtu,
-            isolated=not chosen.icc,
-        )
+        namespace = os.open(sandbox.netns, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._links.add_veth(
+                veth_name(endpoint),
+                network.bridge,
+                peer=interface,
+                peer_namespace=namespace,
+                peer_mac=endpoint.mac_address,
+                mtu=chosen.mtu,
+                isolated=not chosen.icc,
+            )
+        finally:
+            os.close(namespace)
 
-    def _unplug(self, endpoints: list[EndpointSettings]) -> None:
-        """Delete the endpoints' links in the background (the kernel takes 20 ms for each).
+    async def _follow(self, before: Sandbox, after: Sandbox) -> None:
+        """Move the default route and the published ports to the present default endpoint."""
+        if ipam.default_endpoint(before.endpoints) == ipam.default_endpoint(after.endpoints):
+            return
+
+        def route() -> None:
+            with netns.inside(Path(after.netns)), netlink.Links() as links:
+                _set_default_route(links, after)
+
+        await asyncio.to_thread(route)
+        if after.ports:
+            await self._packets.sync()
+
+    async def _unplug(self, sandbox: Sandbox) -> None:
+        for endpoint in sandbox.endpoints.values():
+            await asyncio.to_thread(self._reaper.delete, veth_name(endpoint))
+
+    def _unplug_later(self, sandbox: Sandbox) -> None:
+        """Delete the links in the background, since the kernel takes 20 ms for each.
 
         An address is given to nobody else until its link is gone.
         """
-        gone = {(endpoint.network_id, endpoint.ip_address) for endpoint in endpoints}
+        gone = {(held.network_id, held.ip_address) for held in sandbox.endpoints.values()}
         self._cooling |= gone
 
         async def delete() -> None:
             try:
-                for endpoint in endpoints:
-                    await asyncio.to_thread(self._reaper.delete, veth_name(endpoint))
+                await self._unplug(sandbox)
             finally:
                 self._cooling -= gone
 
@@ -177,3 +321,22 @@ class Sandboxes:
 def veth_name(endpoint: EndpointSettings) -> str:
     """The host end of an endpoint's veth pair; 15 characters is what the kernel takes."""
     return f"veth{endpoint.endpoint_id[:11]}"
+
+
+def _configure(links: netlink.Links, interface: str, endpoint: EndpointSettings) -> None:
+    links.add_address(interface, endpoint.ip_address, endpoint.ip_prefix_len)
+    links.set_up(interface)
+
+
+def _set_default_route(links: netlink.Links, sandbox: Sandbox) -> None:
+    default = ipam.default_endpoint(sandbox.endpoints)
+    if default is not None:
+        links.set_default_route(default.gateway)
+
+
+def _wished_address(wish: EndpointSettings) -> str:
+    return wish.ipam_config.ipv4_address if wish.ipam_config else ""
+
+
+def _with_endpoints(sandbox: Sandbox, endpoints: dict[str, EndpointSettings]) -> Sandbox:
+    return msgspec.structs.replace(sandbox, endpoints=endpoints)

@@ -87,7 +87,7 @@ def parse_subnet(text: str, what: str = "subnet") -> IPv4Network:
         network = IPv4Network(text, strict=False)
     except (AddressValueError, NetmaskValueError, ValueError):
         raise InvalidParameter(
-            f"invalid {what} {text!r}: an address and a prefix length such as 10.89.0.0/24 is needed"
+            f"invalid {what} {text!r}: address and prefix length are needed, as in 10.89.0.0/24"
         ) from None
     if "/" not in text or (what == "subnet" and network.prefixlen > 30):
         raise InvalidParameter(

@@ -13,11 +13,10 @@ from davit.config import Settings
 from davit.drivers import netlink
 from davit.errors import Conflict, Forbidden, InvalidParameter, NotSupported
 from davit.model import ids, times
+from davit.model.filters import Filters
 from davit.model.network import DEFAULT_NETWORK, IPAM, IPAMPool, Network, NetworkSpec
-from davit.services.networks import ipam, options
+from davit.services.networks import ipam, options, query
 from davit.store.networks import NetworkStore, SandboxStore
-
-DRIVERS = ("bridge", "host", "null")
 
 
 class Firewall(Protocol):
@@ -55,6 +54,24 @@ class Networks:
     def alias(self) -> str:
         """What marks a bridge of this daemon (``ip link show``)."""
         return f"davit {self._settings.instance}"
+
+    def select(self, filters: Filters) -> list[Network]:
+        """Networks that the filters accept. Raises InvalidParameter."""
+        return [
+            network
+            for network in self._networks.all()
+            if query.accepts(filters, network, in_use=bool(self._sandboxes.on(network)))
+        ]
+
+    async def prune(self, filters: Filters) -> list[str]:
+        """Remove the user-defined networks that no running container is on; return their names."""
+        removed = []
+        for network in self._networks.all():
+            unused = not network.is_predefined and not self._sandboxes.on(network)
+            if unused and query.may_prune(filters, network):
+                await self.remove(network.id)
+                removed.append(network.name)
+        return removed
 
     async def create(self, spec: NetworkSpec) -> Network:
         """Create a bridge network. Undoes itself.

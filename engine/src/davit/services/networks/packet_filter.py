@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from davit.drivers import nft
+from davit.errors import DavitError, SystemFailure
 from davit.model.network import Sandbox
 from davit.services.networks import firewall
 from davit.store.networks import NetworkStore, SandboxStore
+
+logger = logging.getLogger(__name__)
 
 
 class PacketFilter:
@@ -20,23 +24,36 @@ class PacketFilter:
         self._lock = asyncio.Lock()
 
     async def sync(self) -> None:
-        """Build the whole table anew."""
+        """Build the whole table anew from what the stores hold."""
         async with self._lock:
-            batch = firewall.ruleset(self._table, self._networks.all(), self._sandboxes.all())
-            await asyncio.to_thread(nft.apply, batch)
+            await self._sync()
 
     async def publish(self, sandbox: Sandbox) -> None:
-        """Let a container's published ports in. Does nothing for one without."""
-        await self._apply(firewall.published(self._table, sandbox))
+        """Let in the published ports of a stored sandbox. Does nothing for one without."""
+        await self._change(firewall.published(self._table, sandbox))
 
     async def withdraw(self, sandbox: Sandbox) -> None:
-        """Undo :meth:`publish`."""
-        await self._apply(firewall.withdrawn(self._table, sandbox))
+        """Undo :meth:`publish` for a sandbox that is no longer stored. Does not raise."""
+        try:
+            await self._change(firewall.withdrawn(self._table, sandbox))
+        except DavitError as error:
+            logger.error("cannot withdraw the ports of %s: %s", sandbox.name, error.message)
 
     async def erase(self) -> None:
-        await self._apply(firewall.erased(self._table))
+        async with self._lock:
+            await asyncio.to_thread(nft.apply, firewall.erased(self._table))
 
-    async def _apply(self, batch: str) -> None:
-        if batch:
-            async with self._lock:
+    async def _change(self, batch: str) -> None:
+        if not batch:
+            return
+        async with self._lock:
+            try:
                 await asyncio.to_thread(nft.apply, batch)
+            except SystemFailure:
+                # Somebody else changed or flushed the table.
+                logger.warning("rebuilding the nft table %s", self._table)
+                await self._sync()
+
+    async def _sync(self) -> None:
+        batch = firewall.ruleset(self._table, self._networks.all(), self._sandboxes.all())
+        await asyncio.to_thread(nft.apply, batch)

@@ -1,0 +1,185 @@
+"""What a container resolves: answers to its questions, ``resolv.conf`` and ``hosts``. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from davit.drivers.dns import Answer
+from davit.model import ids
+from davit.model.network import DEFAULT_NETWORK, JoinRequest, Sandbox
+
+ADDRESS = "127.0.0.11"
+"""Where a container on a user-defined network finds davit's name server."""
+HOST_GATEWAY = "host-gateway"
+_REVERSE = ".in-addr.arpa"
+
+
+def is_user_defined(network: str) -> bool:
+    return network not in (DEFAULT_NETWORK, "none", "host")
+
+
+def needs_server(networks: Iterable[str]) -> bool:
+    """Whether a container on these networks is to have davit's name server."""
+    return any(is_user_defined(network) for network in networks)
+
+
+def answer(name: str, asker: Sandbox, sandboxes: Sequence[Sandbox]) -> Answer | None:
+    """Look up a container on the networks that the asker is on, None when there is none.
+
+    name: in lower case, without the last dot: a container's name, alias, short ID or host name,
+    with or without ``.network`` behind it, or an address in ``in-addr.arpa``.
+    """
+    networks = [network for network in asker.endpoints if is_user_defined(network)]
+    if name.endswith(_REVERSE):
+        return _reverse(name.removesuffix(_REVERSE), networks, sandboxes)
+    found = [
+        sandbox.endpoints[network].ip_address
+        for network in networks
+        for sandbox in sandboxes
+        if network in sandbox.endpoints and _is_called(sandbox, network, name)
+    ]
+    # In another order each time, so that containers with the same alias share the load.
+    return Answer(addresses=random.sample(found, len(found))) if found else None
+
+
+def _is_called(sandbox: Sandbox, network: str, name: str) -> bool:
+    scope = f".{network.lower()}"
+    for own in sandbox.endpoints[network].dns_names:
+        if name in (own.lower(), own.lower() + scope):
+            return True
+    return False
+
+
+def _reverse(
+    reversed_address: str, networks: Sequence[str], sandboxes: Sequence[Sandbox]
+) -> Answer | None:
+    address = ".".join(reversed(reversed_address.split(".")))
+    for network in networks:
+        for sandbox in sandboxes:
+            endpoint = sandbox.endpoints.get(network)
+            if endpoint is not None and endpoint.ip_address == address:
+                return Answer(names=[f"{sandbox.name}.{network}"])
+    return None
+
+
+@dataclass(frozen=True)
+class Resolvers:
+    """The three kinds of line of resolv.conf(5)."""
+
+    servers: Sequence[str] = ()
+    search: Sequence[str] = ()
+    options: Sequence[str] = ()
+
+    @staticmethod
+    def parse(text: str) -> Resolvers:
+        """Read a resolv.conf; what is not understood is left out."""
+        servers: list[str] = []
+        search: list[str] = []
+        options: list[str] = []
+        for line in text.splitlines():
+            words = line.split("#")[0].split(";")[0].split()
+            if words[:1] == ["nameserver"] and len(words) > 1:
+                servers.append(words[1])
+            elif words[:1] in (["search"], ["domain"]):
+                search = words[1:]
+            elif words[:1] == ["options"]:
+                options += words[1:]
+        return Resolvers(servers, search, options)
+
+    def or_else(self, others: Resolvers) -> Resolvers:
+        """Each kind of line that is missing here from there."""
+        return Resolvers(
+            self.servers or others.servers,
+            self.search or others.search,
+            self.options or others.options,
+        )
+
+    def reachable(self) -> Resolvers:
+        """Without servers on the host's loopback, which a container cannot reach."""
+        servers = [server for server in self.servers if not _is_loopback(server)]
+        return Resolvers(servers, self.search, self.options)
+
+    def render(self) -> str:
+        """As the text of a resolv.conf."""
+        search = [] if self.search == ["."] else self.search
+        lines = [f"nameserver {server}" for server in self.servers]
+        lines += [f"search {' '.join(search)}"] if search else []
+        lines += [f"options {' '.join(self.options)}"] if self.options else []
+        return "".join(f"{line}\n" for line in lines)
+
+
+def _is_loopback(server: str) -> bool:
+    try:
+        return ipaddress.ip_address(server.partition("%")[0]).is_loopback
+    except ValueError:
+        return True
+
+
+def resolv_conf(own: Resolvers, host: Resolvers, networks: Iterable[str]) -> str:
+    """Text of a container's ``/etc/resolv.conf``.
+
+    own: the container's settings, completed by the daemon's; host: the host's.
+    """
+    effective = own.or_else(host.reachable())
+    if not needs_server(networks):
+        return effective.render()
+    options = effective.options
+    if not any(option.startswith("ndots:") for option in options):
+        # Names without a dot are containers: ask for them before trying the search domains.
+        options = [*options, "ndots:0"]
+    return Resolvers([ADDRESS], effective.search, options).render()
+
+
+def hosts(request: JoinRequest, domainname: str, addresses: Sequence[str], gateway: str) -> str:
+    """Text of a container's ``/etc/hosts``.
+
+    addresses: the container's own; gateway: what ``host-gateway`` in extra hosts stands for.
+    """
+    lines = [
+        "127.0.0.1\tlocalhost",
+        "::1\tlocalhost ip6-localhost ip6-loopback",
+        "fe00::0\tip6-localnet",
+        "ff00::0\tip6-mcastprefix",
+        "ff02::1\tip6-allnodes",
+        "ff02::2\tip6-allrouters",
+    ]
+    for entry in request.extra_hosts:
+        name, address = split_extra_host(entry)
+        lines.append(f"{gateway if address == HOST_GATEWAY else address}\t{name}")
+    full = f"{request.hostname}.{domainname} " if domainname else ""
+    lines += [f"{address}\t{full}{request.hostname}" for address in addresses]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def split_extra_host(entry: str) -> tuple[str, str]:
+    """``name:address`` or ``name=address``; the address may be in brackets."""
+    separator = "=" if "=" in entry else ":"
+    name, _, address = entry.partition(separator)
+    return name, address.removeprefix("[").removesuffix("]")
+
+
+def dns_rules(ports: tuple[int, int]) -> str:
+    """Rules inside a container's namespace that lead port 53 to the server's own ports.
+
+    So a name server that the container itself runs finds port 53 free.
+    """
+    udp, tcp = ports
+    return f"""\
+table ip davit_dns
+delete table ip davit_dns
+table ip davit_dns {{
+	chain output {{
+		type nat hook output priority -100; policy accept;
+		ip daddr {ADDRESS} udp dport 53 dnat to {ADDRESS}:{udp}
+		ip daddr {ADDRESS} tcp dport 53 dnat to {ADDRESS}:{tcp}
+	}}
+}}
+"""
+
+
+def names_of(name: str, container_id: str, hostname: str, aliases: Iterable[str]) -> list[str]:
+    """Everything an endpoint is called, each once."""
+    return list(dict.fromkeys([name, *aliases, ids.short(container_id), hostname]))
