@@ -21,7 +21,11 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecLaunch(msgspec.Struct, frozen=True, kw_only=True):
-    """A further process in a running container. process: the OCI ``process`` object as JSON."""
+    """A further process in a running container. process: the OCI ``process`` object as JSON.
+
+    attach: a client waits for the streams, so it is connected before the process begins; the first
+    ``attach`` gets that connection.
+    """
 
     exec_id: str
     container_id: str
@@ -29,6 +33,7 @@ class ExecLaunch(msgspec.Struct, frozen=True, kw_only=True):
     process: bytes
     terminal: bool = False
     stdin: bool = False
+    attach: bool = True
 
 
 class Launched(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,6 +66,11 @@ class Paths:
         return self.bundle(container_id) / "rootfs"
 
     @property
+    def execs(self) -> Path:
+        """One directory a process that was started in a running container."""
+        return self.run / "execs"
+
+    @property
     def exits(self) -> Path:
         """conmon writes one file here for each container that ended: its exit code."""
         return self.run / "exits"

@@ -1,0 +1,43 @@
+"""Where conmon keeps the files of a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """bundles, execs: one directory a container or exec; the rest as in ``store/paths.py``."""
+
+    bundles: Path
+    execs: Path
+    exits: Path
+    sockets: Path
+    runtime_root: Path
+
+    def make(self) -> None:
+        for directory in (
+            self.bundles,
+            self.execs,
+            self.exits,
+            self.sockets,
+            self.runtime_root,
+        ):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o711)
+
+    def home(self, process_id: str) -> Path:
+        """The directory with the sockets of a container or of an exec."""
+        bundle = self.bundles / process_id
+        return bundle if bundle.is_dir() else self.execs / process_id
+
+    def exit_file(self, process_id: str) -> Path | None:
+        """The file with the exit code, None while there is none.
+
+        conmon names it after the container, so an exec's lies in a directory of its own.
+        """
+        file = self.exits / process_id
+        if file.exists():
+            return file
+        directory = self.execs / process_id / "exits"
+        return next(directory.iterdir(), None) if directory.is_dir() else None

@@ -1,0 +1,181 @@
+"""conmon as the containers' monitor: create, wait, attach, resize, exec.
+
+conmon keeps a process's terminal or pipes, its log and its exit code, whether or not davitd runs.
+Everything here can therefore be asked again by a davitd that has just started.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from davit.drivers.conmon.console import AttachConsole
+from davit.drivers.conmon.layout import Layout
+from davit.drivers.conmon.runtime import Runtime, readable
+from davit.drivers.conmon.spawn import Report, read_pid, spawn
+from davit.errors import Conflict, InvalidParameter, SystemFailure
+from davit.model import times
+from davit.model.runtime import ExecLaunch, Exit, Launch, Launched
+from davit.sys import pidfd
+
+_RESIZE, _REOPEN_LOG = 1, 2
+# Exit code of a container whose monitor was killed and took the code with it.
+_LOST = 255
+# The runtime's words for a command that cannot be run: the user's mistake and not the system's.
+_BAD_COMMAND = ("executable file not found", "no such file or directory", "permission denied")
+
+
+class ConmonMonitors:
+    """conmon: path or name in PATH of the executable."""
+
+    def __init__(self, conmon: str, runtime: Runtime, layout: Layout) -> None:
+        self._conmon = conmon
+        self._runtime = runtime
+        self._layout = layout
+        # Consoles connected before their exec began, so that no output is lost.
+        self._early: dict[str, AttachConsole] = {}
+
+    async def launch(self, launch: Launch) -> Launched:
+        home = Path(launch.bundle)
+        arguments = self._arguments(launch.container_id, launch.container_id, home)
+        arguments += ["--exit-dir", str(self._layout.exits)]
+        arguments += ["--log-path", f"k8s-file:{launch.log}" if launch.log else "none"]
+        if launch.terminal:
+            arguments.append("--terminal")
+        if launch.stdin:
+            arguments.append("--stdin")
+            if not launch.stdin_once:
+                arguments.append("--leave-stdin-open")
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self.forget, launch.container_id)
+            spawned = await spawn(self._conmon, arguments)
+            try:
+                report = await spawned.report()
+            finally:
+                spawned.close()
+            launched = _launched(report, home)
+            undo.pop_all()
+        return launched
+
+    async def exec(self, launch: ExecLaunch) -> Launched:
+        home = self._layout.execs / launch.exec_id
+        (home / "exits").mkdir(parents=True, mode=0o711)
+        async with AsyncExitStack() as undo:
+            undo.callback(shutil.rmtree, home, ignore_errors=True)
+            undo.callback((self._layout.sockets / launch.exec_id).unlink, missing_ok=True)
+            specification = home / "process.json"
+            specification.write_bytes(launch.process)
+            arguments = self._arguments(launch.container_id, launch.exec_id, home)
+            arguments += ["--exit-dir", str(home / "exits"), "--log-path", "none"]
+            arguments += ["--exec", "--exec-attach", "--exec-process-spec", str(specification)]
+            if launch.terminal:
+                arguments.append("--terminal")
+            if launch.stdin:
+                arguments.append("--stdin")
+            spawned = await spawn(self._conmon, arguments, attach=True)
+            undo.callback(spawned.close)
+            await spawned.listening()
+            if launch.attach:
+                console = await AttachConsole.connect(home)
+                self._early[launch.exec_id] = console
+                undo.push_async_callback(console.close)
+                undo.callback(self._early.pop, launch.exec_id, None)
+            spawned.go()
+            launched = _launched(await spawned.report(), home)
+            undo.pop_all()
+            spawned.close()
+        return launched
+
+    async def start(self, container_id: str) -> None:
+        await self._runtime.start(container_id)
+
+    async def wait(self, process_id: str, launched: Launched) -> Exit:
+        await pidfd.wait_end(launched.conmon_pid, launched.start_ticks)
+        return self._exit(process_id)
+
+    def is_alive(self, launched: Launched) -> bool:
+        return pidfd.start_ticks(launched.conmon_pid) == launched.start_ticks
+
+    async def kill(self, container_id: str, signal: int) -> None:
+        await self._runtime.kill(container_id, signal)
+
+    async def pause(self, container_id: str) -> None:
+        await self._runtime.pause(container_id)
+
+    async def resume(self, container_id: str) -> None:
+        await self._runtime.resume(container_id)
+
+    async def update(self, container_id: str, resources: Mapping[str, object]) -> None:
+        await self._runtime.update(container_id, resources)
+
+    async def forget(self, process_id: str) -> None:
+        early = self._early.pop(process_id, None)
+        if early is not None:
+            await early.close()
+        await self._runtime.delete(process_id)
+        (self._layout.sockets / process_id).unlink(missing_ok=True)
+        (self._layout.exits / process_id).unlink(missing_ok=True)
+        shutil.rmtree(self._layout.execs / process_id, ignore_errors=True)
+
+    async def attach(self, process_id: str) -> AttachConsole:
+        early = self._early.pop(process_id, None)
+        return early or await AttachConsole.connect(self._layout.home(process_id))
+
+    async def resize(self, process_id: str, height: int, width: int) -> None:
+        self._control(process_id, f"{_RESIZE} {height} {width}\n")
+
+    async def reopen_log(self, container_id: str) -> None:
+        self._control(container_id, f"{_REOPEN_LOG} 0 0\n")
+
+    def _arguments(self, container_id: str, unique_id: str, home: Path) -> list[str]:
+        return [
+            *("--api-version", "1"),
+            *("--cid", container_id, "--cuuid", unique_id, "--name", container_id[:12]),
+            *("--runtime", shutil.which(self._runtime.executable) or self._runtime.executable),
+            f"--runtime-arg=--root={self._runtime.root}",
+            *("--bundle", str(home)),
+            *("--container-pidfile", str(home / "pid")),
+            *("--conmon-pidfile", str(home / "conmon.pid")),
+            *("--socket-dir-path", str(self._layout.sockets)),
+            # The log is on disk when the kernel writes it back: its loss at a power failure is
+            # what dockerd's users have, too; a sync at each end costs more than the end itself.
+            "--no-sync-log",
+            *("--log-level", "error"),
+        ]
+
+    def _exit(self, process_id: str) -> Exit:
+        file = self._layout.exit_file(process_id)
+        if file is None:
+            error = "its monitor (conmon) was killed, and the exit code is lost"
+            return Exit(exit_code=_LOST, finished_at=times.now(), error=error)
+        return Exit(
+            exit_code=int(file.read_text()),
+            finished_at=file.stat().st_mtime_ns,
+            oom_killed=(self._layout.home(process_id) / "oom").exists(),
+        )
+
+    def _control(self, process_id: str, line: str) -> None:
+        try:
+            fifo = os.open(
+                self._layout.home(process_id) / "ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
+            )
+        except OSError as error:  # ENXIO: the reader has gone.
+            raise Conflict(f"{process_id} is not running ({error.strerror})") from None
+        try:
+            os.write(fifo, line.encode())
+        finally:
+            os.close(fifo)
+
+
+def _launched(report: Report, home: Path) -> Launched:
+    if report.data < 0:
+        message = readable(report.message) or "the OCI runtime failed and gave no reason"
+        kind = InvalidParameter if any(text in message for text in _BAD_COMMAND) else SystemFailure
+        raise kind(message)
+    conmon_pid = read_pid(home / "conmon.pid")
+    # A monitor that has ended already is found so by whoever waits for it: 0 matches no process.
+    ticks = pidfd.start_ticks(conmon_pid) or 0
+    return Launched(pid=report.data, conmon_pid=conmon_pid, start_ticks=ticks)

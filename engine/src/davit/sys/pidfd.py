@@ -1,0 +1,50 @@
+"""Processes that are not our children: told apart, and waited for (pidfd_open(2))."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+_STATE, _START_TICKS = 0, 19
+
+
+def start_ticks(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot; None when it is gone.
+
+    With the PID this names one process for ever (proc(5), ``/proc/PID/stat`` field 22). A zombie
+    counts as gone: it does nothing any more, and its parent may be slow to collect it.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The second field is the command in brackets and may hold anything: count from behind it.
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return None if fields[_STATE] in (b"Z", b"X") else int(fields[_START_TICKS])
+
+
+async def readable(descriptor: int) -> None:
+    """Return when something can be read from a descriptor, or it has come to its end."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)
+
+
+async def wait_end(pid: int, ticks: int) -> None:
+    """Return when the process with this PID and start time has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        # Checked after opening: from here on the descriptor cannot mean another process.
+        if start_ticks(pid) != ticks:
+            return
+        await readable(descriptor)
+    finally:
+        os.close(descriptor)
