@@ -57,7 +57,7 @@ sanity: venv ## ansible-test sanity on the collection
 	@scripts/sanity
 
 molecule: venv system-deps ## The default molecule scenario, in the lab
-	@cd extensions && molecule test --scenario-name default
+	@molecule test --scenario-name default
 
 test: venv peer-deps ## All of these, in this order, up to the first failure
 	@scripts/run-stages $(STAGES)
@@ -66,10 +66,10 @@ quickstart: venv system-deps ## Start the lab, install davit on its hosts, run c
 	@ansible-playbook playbooks/quickstart.yml
 
 lab-up: venv system-deps ## Start the lab's hosts only
-	@ansible-playbook playbooks/lab.yml
+	@ansible-playbook playbooks/lab_up.yml
 
 lab-down: venv ## Remove the lab and everything it left on this machine
-	@ansible-playbook playbooks/lab.yml --extra-vars lab_state=absent
+	@ansible-playbook playbooks/lab_down.yml
 
 bench: venv peer-deps $(VENV)-bench/.stamp ## Measure davit against Moby and community.docker
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
