@@ -63,6 +63,19 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
         return self.config.rootfs.diff_ids
 
 
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """An unpacked layer.
+
+    diff_id: digest of the uncompressed tar; blob: digest of the tar as it came (maybe compressed).
+    size: bytes of the unpacked files; blob_size: bytes of the blob.
+    """
+
+    diff_id: str
+    blob: str
+    size: int
+    blob_size: int
+
+
 class Descriptor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """OCI content descriptor."""
 
@@ -71,3 +84,11 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     size: int = 0
     annotations: dict[str, str] = {}
     platform: dict[str, Any] = {}
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the JSON stream that import and load answer."""
+
+    status: str = ""
+    stream: str = ""
+    id: str = ""

@@ -1,0 +1,141 @@
+"""Decompression of gzip, zstd, xz and bzip2, told by their first bytes.
+
+What comes out of one ``read`` is bounded, so that a small file which unpacks to gigabytes of zeros
+does not fill the memory.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+import zstandard
+
+from davit.drivers.tar.stream import Peeked, Source
+from davit.errors import InvalidParameter
+
+_INPUT = 1 << 17
+HEAD = 8
+"""Bytes that tell the format."""
+
+
+def is_compressed(head: bytes) -> bool:
+    """Tell from the first :data:`HEAD` bytes."""
+    return any(head.startswith(magic) for magic, _ in _FORMATS)
+
+
+def decompressed(source: Source) -> Source:
+    """Return the uncompressed stream, the same one when it is not compressed.
+
+    Reading raises InvalidParameter when the data is damaged or ends too early.
+    """
+    peeked = Peeked(source, HEAD)
+    for magic, wrap in _FORMATS:
+        if peeked.head.startswith(magic):
+            return wrap(peeked)
+    return peeked
+
+
+class _Decoder(Protocol):
+    """The shape of ``lzma.LZMADecompressor`` and ``bz2.BZ2Decompressor``."""
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+
+class _GzipDecoder:
+    """zlib's decoder in the same shape."""
+
+    def __init__(self) -> None:
+        self._decoder = zlib.decompressobj(wbits=31)
+        self._filled = False
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        out = self._decoder.decompress(self._decoder.unconsumed_tail + data, max_length)
+        # zlib may hold back output although it took all its input.
+        self._filled = len(out) == max_length
+        return out
+
+    @property
+    def eof(self) -> bool:
+        return self._decoder.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not (self._filled or self._decoder.unconsumed_tail)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decoder.unused_data
+
+
+class _Frames:
+    """Frames (gzip's members, xz's and bzip2's streams), one behind the other."""
+
+    def __init__(self, source: Source, name: str, make: Callable[[], _Decoder]) -> None:
+        self._source = source
+        self._name = name
+        self._make = make
+        self._decoder = make()
+
+    def read(self, size: int) -> bytes:
+        data = b""
+        while True:
+            if self._decoder.eof:
+                # Padding of zeros is allowed between and behind frames.
+                data = self._decoder.unused_data.lstrip(b"\0")
+                while not data:
+                    more = self._source.read(_INPUT)
+                    if not more:
+                        return b""
+                    data = more.lstrip(b"\0")
+                self._decoder = self._make()
+            elif self._decoder.needs_input:
+                data = self._source.read(_INPUT)
+                if not data:
+                    raise InvalidParameter(
+                        f"the {self._name} data is truncated: it ends before its end mark"
+                    )
+            try:
+                out = self._decoder.decompress(data, size)
+            except (zlib.error, lzma.LZMAError, OSError) as error:
+                raise InvalidParameter(f"the {self._name} data is damaged: {error}") from None
+            if out:
+                return out
+            data = b""
+
+
+class _Zstd:
+    """Zstandard frames. A cut-off frame just ends; what reads the contents has to notice."""
+
+    def __init__(self, source: Source) -> None:
+        self._reader = zstandard.ZstdDecompressor().stream_reader(
+            source,  # type: ignore[arg-type]
+            read_size=_INPUT,
+            read_across_frames=True,
+        )
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._reader.read(size)
+        except zstandard.ZstdError as error:
+            raise InvalidParameter(f"the zstd data is damaged: {error}") from None
+
+
+_FORMATS: tuple[tuple[bytes, Callable[[Source], Source]], ...] = (
+    (b"\x1f\x8b", lambda source: _Frames(source, "gzip", _GzipDecoder)),
+    (b"\x28\xb5\x2f\xfd", _Zstd),
+    (b"\xfd7zXZ\0", lambda source: _Frames(source, "xz", lzma.LZMADecompressor)),
+    (b"BZh", lambda source: _Frames(source, "bzip2", bz2.BZ2Decompressor)),
+)

@@ -1,0 +1,125 @@
+"""Byte streams for threads: fed from the event loop, hashed, looked into."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol, TypeVar
+
+CHUNK = 1 << 20
+"""Bytes asked for at a time."""
+
+T = TypeVar("T")
+
+
+class Source(Protocol):
+    """Something to read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes (may be fewer), empty at the end."""
+        ...
+
+
+class LoopSource:
+    """A blocking reader, for a thread, of chunks that arrive in the event loop.
+
+    One chunk is held at a time, so memory is constant and the sender is slowed to our pace.
+    """
+
+    def __init__(self, chunks: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> None:
+        self._chunks = chunks
+        self._loop = loop
+        self._rest = memoryview(b"")
+        self._pending: concurrent.futures.Future[bytes] | None = None
+        self._cancelled = False
+
+    def read(self, size: int) -> bytes:
+        if not self._rest:
+            self._rest = memoryview(self._next())
+        piece = self._rest[:size]
+        self._rest = self._rest[size:]
+        return bytes(piece)
+
+    def cancel(self) -> None:
+        """Make the running and any later ``read`` raise; to be called in the event loop."""
+        self._cancelled = True
+        if self._pending is not None:
+            self._pending.cancel()
+
+    def _next(self) -> bytes:
+        if self._cancelled:
+            raise concurrent.futures.CancelledError
+        self._pending = asyncio.run_coroutine_threadsafe(self._fetch(), self._loop)
+        return self._pending.result()
+
+    async def _fetch(self) -> bytes:
+        async for chunk in self._chunks:
+            if chunk:
+                return chunk
+        return b""
+
+
+async def feed(chunks: AsyncIterator[bytes], work: Callable[[Source], T]) -> T:
+    """Run ``work`` in a thread with a blocking reader of ``chunks``; return what it returns.
+
+    When the caller is cancelled the reader raises, and ``work`` has ended when this returns.
+    """
+    loop = asyncio.get_running_loop()
+    source = LoopSource(chunks, loop)
+    running = loop.run_in_executor(None, work, source)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        source.cancel()
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()
+        raise
+
+
+class Hashed:
+    """Hashes what is read through it, and shows each piece to ``tee``."""
+
+    def __init__(self, source: Source, tee: Callable[[bytes], None] | None = None) -> None:
+        self._source = source
+        self._tee = tee
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def read(self, size: int) -> bytes:
+        data = self._source.read(size)
+        self._hash.update(data)
+        self.size += len(data)
+        if self._tee is not None and data:
+            self._tee(data)
+        return data
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._hash.hexdigest()}"
+
+
+class Peeked:
+    """A source whose first bytes have been looked at already."""
+
+    def __init__(self, source: Source, size: int) -> None:
+        self._source = source
+        head = bytearray()
+        while len(head) < size and (data := source.read(size - len(head))):
+            head += data
+        self.head = bytes(head)
+        self._rest = self.head
+
+    def read(self, size: int) -> bytes:
+        if not self._rest:
+            return self._source.read(size)
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return piece
+
+
+def drain(source: Source) -> None:
+    """Read to the end."""
+    while source.read(CHUNK):
+        pass

@@ -1,0 +1,246 @@
+"""Unpack a layer's tar stream into a directory that overlayfs can use as a lower one.
+
+Whiteouts become overlayfs' own: ``.wh.x`` a character device 0/0 named ``x``, ``.wh..wh..opq`` the
+attribute ``trusted.overlay.opaque=y`` of its directory.
+Source: OCI image specification, layer.md, "Representing Changes"; kernel documentation, overlayfs,
+"whiteouts and opaque directories".
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import stat
+import tarfile
+from contextlib import suppress
+from pathlib import Path
+
+from davit.drivers.tar.reader import Entry, TarReader
+from davit.drivers.tar.root import Root, remove, split
+from davit.drivers.tar.stream import CHUNK, Source
+from davit.errors import InvalidParameter
+
+logger = logging.getLogger(__name__)
+
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
+_OVERLAY_OPAQUE = "trusted.overlay.opaque"
+# Overlayfs obeys these, so an archive must not set them.
+_OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_DEVICES = {
+    tarfile.CHRTYPE: stat.S_IFCHR,
+    tarfile.BLKTYPE: stat.S_IFBLK,
+    tarfile.FIFOTYPE: stat.S_IFIFO,
+}
+
+
+def unpack(source: Source, directory: Path, *, whole: bool = False) -> int:
+    """Unpack a layer into an empty directory and return the bytes of its files.
+
+    Raises InvalidParameter for what is no tar archive, is damaged or cut off, or has a path that
+    leads out of the directory. Nothing outside is ever touched; the directory is the caller's to
+    clean up. whole: refuse an archive without end mark (when no digest will tell that it is cut).
+    """
+    reader = TarReader(source)
+    with Root(directory) as root:
+        unpacker = _Unpacker(root, reader)
+        for entry in reader:
+            unpacker.add(entry)
+        unpacker.finish()
+    if whole and not reader.ended:
+        raise InvalidParameter("the tar archive is truncated: it has no end mark")
+    return unpacker.size
+
+
+class _Unpacker:
+    def __init__(self, root: Root, reader: TarReader) -> None:
+        self._root = root
+        self._reader = reader
+        self._times: dict[tuple[str, ...], int] = {}
+        self.size = 0
+
+    def add(self, entry: Entry) -> None:
+        parts = split(entry.name)
+        if not parts:
+            if entry.type == tarfile.DIRTYPE:
+                self._own_directory(self._root.directory([]), entry, ())
+            return
+        parent, name = parts[:-1], parts[-1]
+        if name.startswith(_WHITEOUT):
+            self._whiteout(parent, name)
+        elif entry.type == tarfile.DIRTYPE:
+            self._directory(parent, name, entry)
+        else:
+            self._other(parent, name, entry)
+
+    def finish(self) -> None:
+        """Set the directories' times; filling them has changed these."""
+        for path, mtime in self._times.items():
+            # A later member may have taken the directory's place.
+            with suppress(InvalidParameter):
+                os.utime(self._root.directory(list(path)), ns=(mtime, mtime))
+
+    def _directory(self, parent: list[str], name: str, entry: Entry) -> None:
+        holder = self._root.directory(parent, create=True)
+        opaque = False
+        try:
+            os.mkdir(name, 0o755, dir_fd=holder)
+        except FileExistsError:
+            there = os.stat(name, dir_fd=holder, follow_symlinks=False)
+            if not stat.S_ISDIR(there.st_mode):
+                opaque = _is_whiteout(there)
+                os.unlink(name, dir_fd=holder)
+                self._root.forget()
+                holder = self._root.directory(parent)
+                os.mkdir(name, 0o755, dir_fd=holder)
+        descriptor = self._root.directory([*parent, name])
+        if opaque:
+            os.setxattr(descriptor, _OVERLAY_OPAQUE, b"y")
+        self._own_directory(descriptor, entry, (*parent, name))
+
+    def _own_directory(self, descriptor: int, entry: Entry, path: tuple[str, ...]) -> None:
+        os.chown(descriptor, entry.uid, entry.gid)
+        os.chmod(descriptor, entry.mode)
+        _set_xattrs(descriptor, entry)
+        self._times[path] = entry.mtime
+
+    def _other(self, parent: list[str], name: str, entry: Entry) -> None:
+        if entry.type == tarfile.LNKTYPE:
+            self._hard_link(parent, name, entry)
+            return
+        holder = self._root.directory(parent, create=True)
+        self._clear(holder, name)
+        holder = self._root.directory(parent)
+        if entry.is_file:
+            self._file(holder, name, entry)
+            return
+        if entry.type == tarfile.SYMTYPE:
+            os.symlink(entry.linkname, name, dir_fd=holder)
+        elif entry.type in _DEVICES:
+            device = os.makedev(entry.major, entry.minor)
+            os.mknod(name, _DEVICES[entry.type] | entry.mode, device, dir_fd=holder)
+            os.chown(name, entry.uid, entry.gid, dir_fd=holder, follow_symlinks=False)
+            os.chmod(name, entry.mode, dir_fd=holder)
+        else:
+            raise InvalidParameter(
+                f"the archive's member {entry.name!r} is of the unknown type {entry.type!r}"
+            )
+        os.chown(name, entry.uid, entry.gid, dir_fd=holder, follow_symlinks=False)
+        _set_xattrs(f"/proc/self/fd/{holder}/{name}", entry)
+        os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=holder, follow_symlinks=False)
+
+    def _file(self, holder: int, name: str, entry: Entry) -> None:
+        descriptor = os.open(name, _CREATE, 0o600, dir_fd=holder)
+        try:
+            if entry.pieces is None:
+                self._copy(descriptor, entry.stored)
+            else:
+                self._copy_pieces(descriptor, entry)
+            # In this order: a change of owner or contents takes set-user-ID bits and capabilities.
+            os.fchown(descriptor, entry.uid, entry.gid)
+            os.fchmod(descriptor, entry.mode)
+            _set_xattrs(descriptor, entry)
+            os.utime(descriptor, ns=(entry.mtime, entry.mtime))
+        finally:
+            os.close(descriptor)
+        self.size += entry.size
+
+    def _copy(self, descriptor: int, left: int) -> None:
+        while left:
+            data = self._reader.read(min(CHUNK, left))
+            if not data:
+                raise InvalidParameter("the tar archive is damaged: a sparse file's map is wrong")
+            left -= len(data)
+            written = os.write(descriptor, data)
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+
+    def _copy_pieces(self, descriptor: int, entry: Entry) -> None:
+        for offset, length in entry.pieces or ():
+            if offset + length > entry.size:
+                raise InvalidParameter(f"the sparse map of {entry.name!r} goes beyond its size")
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            self._copy(descriptor, length)
+        os.ftruncate(descriptor, entry.size)
+
+    def _hard_link(self, parent: list[str], name: str, entry: Entry) -> None:
+        target = split(entry.linkname)
+        if not target:
+            raise InvalidParameter(f"refused: {entry.name!r} is a hard link to the root directory")
+        source = os.dup(self._root.directory(target[:-1]))
+        try:
+            holder = self._root.directory(parent, create=True)
+            try:
+                there = os.stat(target[-1], dir_fd=source, follow_symlinks=False)
+            except FileNotFoundError:
+                raise InvalidParameter(
+                    f"the archive has the hard link {entry.name!r} to {entry.linkname!r}, which is "
+                    "not in this layer"
+                ) from None
+            if stat.S_ISDIR(there.st_mode):
+                raise InvalidParameter(f"refused: {entry.name!r} is a hard link to a directory")
+            if _same(holder, name, there):
+                return
+            self._clear(holder, name)
+            holder = self._root.directory(parent)
+            os.link(target[-1], name, src_dir_fd=source, dst_dir_fd=holder, follow_symlinks=False)
+        finally:
+            os.close(source)
+
+    def _clear(self, holder: int, name: str) -> None:
+        """Remove what an earlier member of this archive put there."""
+        try:
+            os.stat(name, dir_fd=holder, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        remove(name, holder)
+        self._root.forget()
+
+    def _whiteout(self, parent: list[str], name: str) -> None:
+        if name == _OPAQUE:
+            descriptor = self._root.directory(parent, create=True)
+            os.setxattr(descriptor, _OVERLAY_OPAQUE, b"y")
+            return
+        hidden = name[len(_WHITEOUT) :]
+        if hidden.startswith(_WHITEOUT) or hidden in ("", ".", ".."):
+            # .wh..wh.plnk and the like: bookkeeping of aufs, no part of the layer.
+            return
+        holder = self._root.directory(parent, create=True)
+        try:
+            os.mknod(hidden, stat.S_IFCHR, os.makedev(0, 0), dir_fd=holder)
+        except FileExistsError:
+            # Whiteouts speak of lower layers only: what this layer itself has stays.
+            there = os.stat(hidden, dir_fd=holder, follow_symlinks=False)
+            if stat.S_ISDIR(there.st_mode):
+                os.setxattr(self._root.directory([*parent, hidden]), _OVERLAY_OPAQUE, b"y")
+
+
+def _set_xattrs(target: int | str, entry: Entry) -> None:
+    for name, value in entry.xattrs.items():
+        if name.startswith(_OVERLAY_XATTRS):
+            logger.warning("attribute %s of %r is left out: overlayfs obeys it", name, entry.name)
+            continue
+        try:
+            if isinstance(target, int):
+                os.setxattr(target, name, value)
+            else:
+                os.setxattr(target, name, value, follow_symlinks=False)
+        except OSError as error:
+            # The file system has no such attributes, or the kernel has none on this kind of file.
+            if error.errno not in (errno.ENOTSUP, errno.EPERM) or name.startswith("security.cap"):
+                raise
+            logger.warning("attribute %s of %r cannot be set: %s", name, entry.name, error)
+
+
+def _is_whiteout(there: os.stat_result) -> bool:
+    return stat.S_ISCHR(there.st_mode) and there.st_rdev == 0
+
+
+def _same(holder: int, name: str, other: os.stat_result) -> bool:
+    try:
+        there = os.stat(name, dir_fd=holder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (other.st_dev, other.st_ino)

@@ -1,0 +1,137 @@
+"""What images are made of, changed as one: blobs and layers in, then the row; and the sweep."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import msgspec
+
+from davit.errors import Conflict, InvalidParameter
+from davit.model import codec, times
+from davit.model.container import Container
+from davit.model.image import Image, ImageConfig
+from davit.services.images.unpack import Staged, Unpacker
+from davit.store.blobs import BlobStore, digest_of
+from davit.store.images import ImageStore
+from davit.store.layers import LayerStore
+
+
+class Containers(Protocol):
+    """Who may use images and layers."""
+
+    def all(self) -> list[Container]: ...
+
+
+class NewImage(msgspec.Struct, frozen=True, kw_only=True):
+    """An image about to be stored. body: its configuration, byte by byte; tags: to be set."""
+
+    body: bytes
+    config: ImageConfig
+    tags: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return digest_of(self.body)
+
+
+class Content:
+    """Blobs, layers and rows of images. A row is written last, so a crash leaves only orphans."""
+
+    def __init__(
+        self, blobs: BlobStore, layers: LayerStore, rows: ImageStore, containers: Containers
+    ) -> None:
+        self.blobs = blobs
+        self.layers = layers
+        self.rows = rows
+        self.containers = containers
+        self.unpacker = Unpacker(blobs, layers)
+        self._lock = asyncio.Lock()
+        self._held: list[set[str]] = []
+
+    async def open(self) -> None:
+        """Read what is there and remove what a crash left; once, at start-up.
+
+        The containers must have been read before: their layers are kept.
+        """
+        await asyncio.to_thread(self.blobs.open)
+        await asyncio.to_thread(self.layers.open)
+        await self.rows.load()
+        await self.sweep()
+
+    @contextmanager
+    def hold(self) -> Iterator[set[str]]:
+        """Give a set of diff IDs; the layers in it are not swept meanwhile."""
+        held: set[str] = set()
+        self._held.append(held)
+        try:
+            yield held
+        finally:
+            self._held.remove(held)
+
+    async def commit(self, images: Sequence[NewImage], staged: Iterable[Staged]) -> list[Image]:
+        """Store images with all that is new of them. All or nothing."""
+        by_diff = {item.layer.diff_id: item for item in staged}
+        wanted = {diff_id for image in images for diff_id in image.config.rootfs.diff_ids}
+
+        def write() -> None:
+            for diff_id in wanted:
+                if self.layers.find(diff_id) is None:
+                    self._require(by_diff.get(diff_id), diff_id)
+            for image in images:
+                self.blobs.put(image.body)
+            if any(diff_id in by_diff for diff_id in wanted):
+                self.layers.sync()
+
+        async with self._lock:
+            try:
+                await asyncio.to_thread(write)
+                return [await self._commit_row(image) for image in images]
+            except BaseException:
+                await self._sweep()
+                raise
+
+    async def sweep(self) -> None:
+        """Remove layers and blobs that neither an image nor a container needs."""
+        async with self._lock:
+            await self._sweep()
+
+    def size(self, config: ImageConfig) -> int:
+        """Bytes of all layers, unpacked."""
+        found = (self.layers.find(diff_id) for diff_id in config.rootfs.diff_ids)
+        return sum(layer.size for layer in found if layer)
+
+    def _require(self, staged: Staged | None, diff_id: str) -> None:
+        if staged is None:
+            raise Conflict(f"layer {diff_id} was removed meanwhile: load the image again")
+        self.unpacker.commit(staged)
+
+    async def _commit_row(self, new: NewImage) -> Image:
+        image = self.rows.find(new.id) or Image(
+            id=new.id, config=new.config, size=self.size(new.config), loaded=times.now()
+        )
+        await self.rows.tag(image, new.tags)
+        return self.rows.find(new.id) or image
+
+    async def _sweep(self) -> None:
+        layers = {diff_id for image in self.rows.all() for diff_id in image.layers}
+        layers.update(diff_id for item in self.containers.all() for diff_id in item.layers)
+        layers.update(*self._held)
+        blobs = {image.id for image in self.rows.all()}
+        blobs.update(layer.blob for layer in self.layers.all() if layer.diff_id in layers)
+
+        def remove() -> None:
+            self.layers.sweep(layers)
+            self.blobs.sweep(blobs)
+
+        await asyncio.to_thread(remove)
+
+
+def read_config(body: bytes, name: str) -> ImageConfig:
+    """Decode an image configuration. Raises InvalidParameter naming it and the field."""
+    try:
+        return codec.parse(body, ImageConfig)
+    except InvalidParameter as error:
+        raise InvalidParameter(f"the image configuration {name} is wrong: {error}") from None

@@ -1,0 +1,110 @@
+"""One layer, from a stream into the store, in a single pass: hashed, decompressed, unpacked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from davit.drivers.tar.compression import HEAD, decompressed, is_compressed
+from davit.drivers.tar.reader import BLOCK
+from davit.drivers.tar.stream import Hashed, Peeked, Source, drain
+from davit.drivers.tar.unpack import unpack
+from davit.errors import InvalidParameter
+from davit.model.image import Layer
+from davit.store.blobs import BlobStore, BlobWriter, check_digest
+from davit.store.layers import LayerStore
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A layer that is unpacked but not in the store yet."""
+
+    layer: Layer
+    tree: Path
+    blob: BlobWriter
+
+
+class _Copied:
+    """Writes what is read through it."""
+
+    def __init__(self, source: Source, writer: BlobWriter) -> None:
+        self._source = source
+        self._writer = writer
+
+    def read(self, size: int) -> bytes:
+        data = self._source.read(size)
+        self._writer.write(data)
+        return data
+
+
+class Unpacker:
+    """Stages layers. Everything blocks: use it from a thread."""
+
+    def __init__(self, blobs: BlobStore, layers: LayerStore) -> None:
+        self._blobs = blobs
+        self._layers = layers
+
+    def stage(self, source: Source, *, expected: str = "", whole: bool = False) -> Staged:
+        """Read a layer, compressed or not, to its end.
+
+        expected: digest of the stream as it comes. whole: refuse a tar without end mark.
+        Raises InvalidParameter; then nothing of the layer is left.
+        """
+        writer = self._blobs.writer()
+        tree = self._layers.stage()
+        copied = _Copied(source, writer)
+        try:
+            try:
+                layer = self._unpack(copied, writer, tree, whole)
+            except InvalidParameter:
+                # A wrong digest says more than what the damage did to the contents.
+                drain(copied)
+                if expected:
+                    check_digest(f"blob {expected}", expected, writer.digest)
+                raise
+            if expected:
+                check_digest(f"blob {expected}", expected, writer.digest)
+        except BaseException:
+            writer.discard()
+            self._layers.discard(tree)
+            raise
+        return Staged(layer, tree, writer)
+
+    def verify(self, source: Source, expected: str) -> None:
+        """Read a blob that the store has already. Raises InvalidParameter for a wrong digest."""
+        hashed = Hashed(source)
+        drain(hashed)
+        check_digest(f"blob {expected}", expected, hashed.digest)
+
+    def commit(self, staged: Staged) -> None:
+        """Take the layer in."""
+        if not self._blobs.has(staged.layer.blob):
+            staged.blob.commit()
+        self._layers.commit(staged.tree, staged.layer)
+
+    def discard(self, staged: Staged) -> None:
+        """Leave nothing of a layer that was not committed. Idempotent."""
+        staged.blob.discard()
+        self._layers.discard(staged.tree)
+
+    @staticmethod
+    def _unpack(copied: _Copied, writer: BlobWriter, tree: Path, whole: bool) -> Layer:
+        peeked = Peeked(copied, HEAD)
+        if is_compressed(peeked.head):
+            hashed = Hashed(decompressed(peeked))
+            size = unpack(hashed, tree, whole=whole)
+            drain(hashed)
+            drain(copied)
+            diff_id = hashed.digest
+        else:
+            size = unpack(peeked, tree, whole=whole)
+            drain(copied)
+            diff_id = writer.digest
+        return Layer(diff_id=diff_id, blob=writer.digest, size=size, blob_size=writer.size)
+
+
+def looks_like_layer(head: bytes) -> bool:
+    """Tell from the first block whether a file of an archive may be a layer."""
+    if is_compressed(head):
+        return True
+    return len(head) >= BLOCK and (head[257:262] == b"ustar" or not head.strip(b"\0"))

@@ -1,0 +1,132 @@
+"""Images' rows: all in memory, written through to SQLite, found by ID, tag, digest or ID prefix."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+import msgspec
+
+from davit.errors import InvalidParameter, NotFound
+from davit.model import codec, ids
+from davit.model.image import Image
+from davit.model.reference import Reference, is_digest
+from davit.store.db import Database
+
+_TABLE = "images"
+_SCHEME = "sha256:"
+
+
+class ImageStore:
+    """Images by ID. Reads are plain look-ups; what changes together is written together."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rows: dict[str, Image] = {}
+        self._tags: dict[str, str] = {}
+
+    async def load(self) -> None:
+        """Read all rows; once, at start-up."""
+        for key, body in await self._database.load(_TABLE):
+            self._show(key, codec.decode(body, Image))
+
+    def all(self) -> list[Image]:
+        """All images, oldest first."""
+        return list(self._rows.values())
+
+    def find(self, image_id: str) -> Image | None:
+        """The image with this full ID."""
+        return self._rows.get(image_id)
+
+    def tagged(self, tag: str) -> Image | None:
+        """The image that has this ``repository:tag``."""
+        return self._rows.get(self._tags.get(tag, ""))
+
+    def get(self, text: str) -> Image:
+        """Find by full ID, reference (tag or digest) or unique ID prefix, in this order.
+
+        Raises NotFound; InvalidParameter for a text that can name no image, or names several.
+        """
+        if is_digest(text):
+            return self._rows.get(text) or _missing(text)
+        prefix = text.removeprefix(_SCHEME)
+        if not ids.is_hex(prefix) or len(prefix) < 64:
+            reference = _parse(text)
+            found = self._named(reference) if reference else None
+            if found is not None:
+                return found
+        else:
+            reference = None
+        if ids.is_hex(prefix):
+            fitting = [key for key in self._rows if key.startswith(_SCHEME + prefix)]
+            if len(fitting) > 1:
+                raise InvalidParameter(
+                    f"ambiguous reference: several image IDs begin with {prefix}: give more of "
+                    "its digits"
+                )
+            if fitting:
+                return self._rows[fitting[0]]
+        return _missing(str(reference) if reference else text)
+
+    async def change(self, changed: Iterable[Image], removed: Iterable[str] = ()) -> None:
+        """Replace rows and delete others, in one durable transaction.
+
+        Rows become visible when they are on disk.
+        """
+        changed, removed = list(changed), list(removed)
+        bodies = [(image.id, codec.encode(image)) for image in changed]
+
+        def write(db: sqlite3.Connection) -> None:
+            db.executemany(f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?)", bodies)
+            db.executemany(f"DELETE FROM {_TABLE} WHERE key = ?", [(key,) for key in removed])
+
+        await self._database.run(write)
+        for image_id in removed:
+            self._hide(image_id)
+        for image in changed:
+            self._hide(image.id)
+            self._show(image.id, image)
+
+    async def tag(self, image: Image, tags: Iterable[str]) -> None:
+        """Insert or replace ``image`` with ``tags`` added; they are taken from who had them."""
+        tags = list(tags)
+        losers: dict[str, Image] = {}
+        for tag in tags:
+            holder = self.tagged(tag)
+            if holder is not None and holder.id != image.id:
+                holder = losers.get(holder.id, holder)
+                losers[holder.id] = msgspec.structs.replace(
+                    holder, tags=tuple(kept for kept in holder.tags if kept != tag)
+                )
+        merged = tuple(dict.fromkeys((*image.tags, *tags)))
+        await self.change([*losers.values(), msgspec.structs.replace(image, tags=merged)])
+
+    def _named(self, reference: Reference) -> Image | None:
+        if not reference.digest:
+            return self.tagged(reference.tagged)
+        for image in self._rows.values():
+            if str(reference) in image.digests:
+                return image
+        return None
+
+    def _show(self, key: str, image: Image) -> None:
+        self._rows[key] = image
+        for tag in image.tags:
+            self._tags[tag] = key
+
+    def _hide(self, key: str) -> None:
+        image = self._rows.pop(key, None)
+        for tag in image.tags if image else ():
+            if self._tags.get(tag) == key:
+                del self._tags[tag]
+
+
+def _parse(text: str) -> Reference | None:
+    """The reference, or None for an ID's beginning behind its ``sha256:``."""
+    if text.startswith(_SCHEME) and ids.is_hex(text.removeprefix(_SCHEME)):
+        return None
+    return Reference.parse(text)
+
+
+def _missing(name: str) -> Image:
+    raise NotFound(f"No such image: {name}")
