@@ -137,10 +137,12 @@ class Links:
         peer_mac: str,
         mtu: int,
         isolated: bool = False,
+        hairpin: bool = False,
     ) -> None:
         """Plug a namespace into a bridge: a veth pair, the far end named ``peer``, down.
 
-        isolated: the bridge does not forward between isolated ports (bridge(8)).
+        isolated: the bridge does not forward between isolated ports; hairpin: it may send a frame
+        back to the port that it came from (bridge(8)).
         """
         far = {
             "attrs": [
@@ -170,11 +172,12 @@ class Links:
                     up=True,
                 )
             )
-            if isolated:
+            if isolated or hairpin:
+                flags = [("IFLA_BRPORT_ISOLATED", isolated), ("IFLA_BRPORT_MODE", hairpin)]
                 port = {
                     "attrs": [
                         ("IFLA_INFO_SLAVE_KIND", "bridge"),
-                        ("IFLA_INFO_SLAVE_DATA", {"attrs": [("IFLA_BRPORT_ISOLATED", 1)]}),
+                        ("IFLA_INFO_SLAVE_DATA", {"attrs": flags}),
                     ]
                 }
                 self._request(

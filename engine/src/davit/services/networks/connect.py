@@ -54,12 +54,19 @@ class Sandboxes:
 
     async def prepare(self, container_id: str) -> Path:
         path = self._directory / container_id
-        namespace = await finish(self._pool.take())
         try:
-            await finish(asyncio.to_thread(netns.pin, namespace, path))
+            await finish(self._pin(path))
+        except BaseException:
+            await asyncio.to_thread(netns.unpin, path)
+            raise
+        return path
+
+    async def _pin(self, path: Path) -> None:
+        namespace = await self._pool.take()
+        try:
+            await asyncio.to_thread(netns.pin, namespace, path)
         finally:
             os.close(namespace)
-        return path
 
     async def join(self, request: JoinRequest) -> Sandbox:
         """Addresses and ports are taken before the first ``await``: no two joins get the same."""
@@ -278,6 +285,9 @@ class Sandboxes:
                 peer_mac=endpoint.mac_address,
                 mtu=chosen.mtu,
                 isolated=not chosen.icc,
+                # Where the kernel lets bridged frames through the packet filter (br_netfilter), a
+                # container that calls its own published port is sent back to its own port.
+                hairpin=bool(sandbox.ports),
             )
         finally:
             os.close(namespace)

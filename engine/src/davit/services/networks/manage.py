@@ -242,9 +242,10 @@ def _default_pool(settings: Settings) -> list[IPAMPool]:
 
 
 def _check(spec: NetworkSpec) -> None:
-    if not ids.is_name(spec.name):
+    name = spec.name
+    if not name or name != name.strip() or "/" in name or not name.isprintable():
         raise InvalidParameter(
-            f"invalid network name {spec.name!r}: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+            f"invalid network name {name!r}: a name without '/' and outer spaces is needed"
         )
     if ids.is_hex(spec.name) and len(spec.name) == len(ids.new_id()):
         raise InvalidParameter(f"network name {spec.name} cannot be used: it looks like an ID")

@@ -1,0 +1,137 @@
+"""Published ports, from everywhere they are to be reached from."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from davit.errors import Conflict, InvalidParameter
+from davit.model.config import PortBinding
+from davit.model.network import EndpointSettings, Sandbox
+from davit.sys import netns
+from tests.engine.services.networks.world import Echo, World, fetch
+
+ANYWHERE = {"80/tcp": [PortBinding()]}
+
+
+def host_port(sandbox: Sandbox) -> int:
+    return int(sandbox.ports["80/tcp"][0].host_port)
+
+
+async def test_reached_from_the_host(world: World) -> None:
+    web = await world.run("web", ports=ANYWHERE)
+    endpoint = web.endpoints["bridge"]
+    async with Echo(web, "web", 80):
+        assert await fetch("127.0.0.1", host_port(web)) == f"web {endpoint.gateway}"
+        assert (await fetch(endpoint.gateway, host_port(web))).startswith("web ")
+
+
+async def test_reached_from_outside(world: World, outside: Path) -> None:
+    web = await world.run("web", ports=ANYWHERE)
+    async with Echo(web, "web", 80):
+        assert await fetch("10.214.0.1", host_port(web), outside) == "web 10.214.0.2"
+        with pytest.raises(asyncio.TimeoutError):  # an unpublished port, past the host's address
+            await fetch(web.endpoints["bridge"].ip_address, 80, outside)
+
+
+async def test_reached_from_containers_through_the_host(world: World, outside: Path) -> None:
+    await world.network("other")
+    web = await world.run("web", ports=ANYWHERE)
+    neighbour, stranger = await world.run("neighbour"), await world.run("stranger", ["other"])
+    async with Echo(web, "web", 80):
+        for client in (stranger, neighbour, web):
+            assert (await fetch("10.214.0.1", host_port(web), client.netns)).startswith("web ")
+
+
+async def test_the_way_out_is_masqueraded(world: World, outside: Path) -> None:
+    cli = await world.run("cli")
+    async with Echo(outside, "outside", 8080):
+        assert await fetch("10.214.0.2", 8080, cli.netns) == "outside 10.214.0.1"
+
+
+async def test_one_host_address_only(world: World, outside: Path) -> None:
+    local = {"80/tcp": [PortBinding(host_ip="127.0.0.1", host_port="")]}
+    web = await world.run("web", ports=local)
+    async with Echo(web, "web", 80):
+        assert await fetch("127.0.0.1", host_port(web))
+        for where in (None, outside):
+            with pytest.raises(ConnectionRefusedError):
+                await fetch("10.214.0.1", host_port(web), where)
+
+
+async def test_a_port_moves_to_the_next_container(world: World) -> None:
+    first = await world.run("first", ports=ANYWHERE)
+    fixed = {"80/tcp": [PortBinding(host_port=str(host_port(first)))]}
+    await world.service.leave(first.container_id)
+    second = await world.run("second", ports=fixed)
+    async with Echo(second, "second", 80):
+        assert (await fetch("127.0.0.1", host_port(first))).startswith("second ")
+
+
+async def test_a_port_follows_the_default_route(world: World) -> None:
+    await world.network("aaa")
+    web = await world.run("web", ports=ANYWHERE)
+    async with Echo(web, "web", 80):
+        await world.service.connect(
+            web.container_id, world.service.resolve("aaa"), EndpointSettings()
+        )
+        assert await fetch("127.0.0.1", host_port(web))
+        await world.service.disconnect(web.container_id, network)
+        assert await fetch("127.0.0.1", host_port(web))
+
+
+async def test_a_port_of_another_container_is_refused(world: World) -> None:
+    first = await world.run("first", ports=ANYWHERE)
+    fixed = {"81/tcp": [PortBinding()], "80/tcp": [PortBinding(host_port=str(host_port(first)))]}
+    before = world.traces()
+    with pytest.raises(
+        Conflict,
+        match=rf"on endpoint second: Bind for 0.0.0.0:{host_port(first)} failed: port is already "
+        "allocated: .*container 'first' has it",
+    ):
+        await world.run("second", ports=fixed)
+    await world.settled()
+    assert world.traces() == before
+
+
+async def test_a_port_of_another_process_is_refused(world: World) -> None:
+    before = world.traces()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = {"80/tcp": [PortBinding(host_port=str(server.getsockname()[1]))]}
+        with pytest.raises(Conflict, match=r"port is already allocated.*another process"):
+            await world.run("web", ports=taken)
+    await world.settled()
+    assert world.traces() == before
+
+
+async def test_an_address_that_is_not_the_hosts_is_refused(world: World) -> None:
+    with pytest.raises(InvalidParameter, match=r"on 10\.99\.99\.99: cannot assign requested"):
+        await world.run("web", ports={"80/tcp": [PortBinding(host_ip="10.99.99.99")]})
+
+
+async def test_udp(world: World) -> None:
+    web = await world.run("web", ports={"53/udp": [PortBinding()]})
+    with netns.inside(Path(web.netns)):
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        server.bind(("0.0.0.0", 53))
+        client.sendto(b"ping", ("127.0.0.1", int(web.ports["53/udp"][0].host_port)))
+        server.settimeout(2)
+        data, peer = server.recvfrom(100)
+        assert data == b"ping"
+        server.sendto(b"pong", peer)
+        client.settimeout(2)
+        assert client.recv(100) == b"pong"
+
+
+async def test_rules_that_somebody_flushed_come_back(world: World) -> None:
+    first = await world.run("first", ports=ANYWHERE)
+    before = world.rules()
+    world.flush_rules()
+    second = await world.run("second", ports=ANYWHERE)
+    async with Echo(first, "first", 80):
+        assert await fetch("127.0.0.1", host_port(first))
+    world.flush_rules()
+    await world.service.leave(second.container_id)
+    assert world.rules() in ("", before)
