@@ -1,0 +1,73 @@
+"""What this machine grants: read once when davitd starts. Sources: proc(5), capabilities(7)."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+from pathlib import Path
+
+from davit.model.host import HostFacts
+
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+_RLIMIT = re.compile(r"RLIMIT_([A-Z]+)\Z")
+
+
+def read(capability_names: tuple[str, ...]) -> HostFacts:
+    """Return the facts. Blocking, but only reads of /proc and /sys.
+
+    capability_names: by bit number, as in ``spec.capabilities.ALL``.
+    """
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    bits = int(re.findall(r"^CapBnd:\s*([0-9a-f]+)", status, re.M)[0], 16)
+    release = os.uname().release
+    major, minor = (int(number) for number in re.findall(r"\d+", release)[:2])
+    version = cgroup_version()
+    return HostFacts(
+        capabilities=frozenset(
+            name for bit, name in enumerate(capability_names) if bits >> bit & 1
+        ),
+        cgroup_version=version,
+        swap_accounting=version == 2
+        or (CGROUP_ROOT / "memory/memory.memsw.limit_in_bytes").exists(),
+        seccomp=re.search(r"^Seccomp:", status, re.M) is not None,
+        apparmor=_says(Path("/sys/module/apparmor/parameters/enabled"), "Y"),
+        selinux=Path("/sys/fs/selinux/enforce").exists(),
+        hard_limits=_hard_limits(),
+        architecture=os.uname().machine,
+        kernel=(major, minor),
+        oom_score_adj=int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii")),
+    )
+
+
+def cgroup_version() -> int:
+    """2 when the unified hierarchy alone is mounted, 1 for the old or the hybrid layout."""
+    return 2 if (CGROUP_ROOT / "cgroup.controllers").exists() else 1
+
+
+def hierarchies() -> list[Path]:
+    """Return the mount point of each cgroup hierarchy."""
+    if cgroup_version() == 2:
+        return [CGROUP_ROOT]
+    found = [
+        Path(fields[1])
+        for fields in map(str.split, Path("/proc/self/mounts").read_text().splitlines())
+        if fields[2] in ("cgroup", "cgroup2") and Path(fields[1]).parent == CGROUP_ROOT
+    ]
+    return found
+
+
+def _hard_limits() -> dict[str, int]:
+    limits = {}
+    for constant in dir(resource):
+        if match := _RLIMIT.match(constant):
+            _, hard = resource.getrlimit(getattr(resource, constant))
+            limits[match.group(1).lower()] = hard  # RLIM_INFINITY is -1 here
+    return limits
+
+
+def _says(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="ascii").strip() == text
+    except OSError:
+        return False
