@@ -7,8 +7,8 @@ import enum
 import msgspec
 
 from davit.errors import Conflict
-from davit.model.config import ContainerConfig, HostConfig
-from davit.model.network import EndpointSettings
+from davit.model.config import ContainerConfig, HostConfig, Wire
+from davit.model.network import EndpointSettings, Sandbox
 from davit.model.volume import MountPoint
 
 
@@ -86,3 +86,48 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     networks: dict[str, EndpointSettings] = {}
     mounts: list[MountPoint] = []
     state: State = State()
+
+
+class NetworkingConfig(Wire, frozen=True):
+    endpoints_config: dict[str, EndpointSettings] = {}
+
+
+class CreateRequest(ContainerConfig, frozen=True):
+    """The body of ``POST /containers/create``."""
+
+    host_config: HostConfig = HostConfig()
+    networking_config: NetworkingConfig = NetworkingConfig()
+
+
+class Created(Wire, frozen=True):
+    """The answer to it."""
+
+    id: str
+    warnings: list[str] = []
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``wait`` answers. error: why the removal that was waited for failed."""
+
+    exit_code: int
+    error: str = ""
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that ``inspect`` and ``list`` show of a container.
+
+    directory: what it keeps on the host; root_fs: where its layers are mounted while it runs;
+    layers: directories of its image, lowest first; image_tagged: whether ``config.image`` still
+    names its image. Sizes are bytes, None when not asked for.
+    """
+
+    container: Container
+    sandbox: Sandbox | None
+    directory: str
+    root_fs: str
+    layers: list[str]
+    network_ids: dict[str, str]
+    image_tagged: bool = True
+    exec_ids: list[str] = []
+    size_rw: int | None = None
+    size_root_fs: int | None = None

@@ -46,6 +46,9 @@ class VolumeService:
         """Raises NotFound."""
         return self._store.get(name)
 
+    def find(self, name: str) -> Volume | None:
+        return self._store.find(name)
+
     def path(self, name: str) -> Path:
         """The directory that the volume's users see."""
         return self._driver.path(name)

@@ -33,7 +33,11 @@ class Images(Protocol):
 
 
 class Volumes(Protocol):
-    def get(self, name: str) -> Volume: ...
+    def find(self, name: str) -> Volume | None: ...
+
+    def path(self, name: str) -> Path:
+        """The directory that the volume's users see."""
+        ...
 
     async def ensure(
         self,
@@ -50,7 +54,15 @@ class Volumes(Protocol):
         """Make the volume's directory ready for a starting container and return it."""
         ...
 
+    def adopt(self, name: str, container_id: str) -> None:
+        """Note that a container has had the volume mounted since before davitd started."""
+        ...
+
     async def unmount(self, name: str, container_id: str) -> None: ...
+
+    async def fill(self, name: str, source: Path) -> None:
+        """Copy an image's directory into the volume unless that has files already."""
+        ...
 
     async def remove(self, name: str, *, force: bool = False) -> None: ...
 
@@ -95,6 +107,14 @@ class Networking(Protocol):
 
     async def rename(self, container_id: str, name: str) -> None:
         """Let a running container answer to a new name."""
+        ...
+
+    async def resolv_conf(self, request: JoinRequest) -> str:
+        """Text for a starting container's ``/etc/resolv.conf``."""
+        ...
+
+    def hosts(self, request: JoinRequest, sandbox: Sandbox | None, domainname: str = "") -> str:
+        """Text for a container's ``/etc/hosts``. sandbox: as joined, None without a network."""
         ...
 
     def check(self, network: Network, wish: EndpointSettings) -> None:

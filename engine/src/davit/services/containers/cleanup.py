@@ -1,0 +1,72 @@
+"""Take down what a run leaves: namespace, mounts, cgroup, bundle. All of it may be redone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Awaitable
+from pathlib import Path
+
+from davit.model.container import Container
+from davit.services.containers.context import Context
+
+logger = logging.getLogger(__name__)
+
+
+async def after_exit(ctx: Context, container: Container, left: asyncio.Event) -> None:
+    """Take everything down; ``left`` is set when the container is off its networks.
+
+    Failures are logged: what stays is found and taken down when davitd starts again.
+    """
+
+    async def leave() -> None:
+        try:
+            await _quietly(ctx.networks.leave(container.id), "leave networks", container.id)
+        finally:
+            left.set()
+
+    await asyncio.gather(
+        leave(),
+        _quietly(ctx.monitors.forget(container.id), "forget", container.id),
+        _quietly(ctx.rootfs.unmount(ctx.paths.rootfs(container.id)), "unmount", container.id),
+        give_back_volumes(ctx, container),
+    )
+    await remove_tree(ctx.paths.bundle(container.id))
+
+
+async def orphan(ctx: Context, container_id: str) -> None:
+    """Take down what an interrupted start or clean-up left, whoever the container was."""
+    await _quietly(ctx.monitors.forget(container_id), "forget", container_id)
+    await _quietly(ctx.networks.leave(container_id), "leave networks", container_id)
+    await _quietly(ctx.rootfs.unmount(ctx.paths.rootfs(container_id)), "unmount", container_id)
+    await remove_tree(ctx.paths.bundle(container_id))
+
+
+async def give_back_volumes(ctx: Context, container: Container) -> None:
+    for point in container.mounts:
+        if point.type == "volume":
+            await _quietly(
+                ctx.volumes.unmount(point.name, container.id), "unmount volume", container.id
+            )
+
+
+async def remove_tree(path: Path) -> None:
+    """Delete a directory if it is there; what cannot be deleted is logged."""
+
+    def delete() -> None:
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            logger.warning("cannot delete %s: %s", path, error)
+
+    await asyncio.to_thread(delete)
+
+
+async def _quietly(work: Awaitable[None], what: str, container_id: str) -> None:
+    try:
+        await work
+    except Exception:
+        logger.exception("%s: %s failed", container_id, what)

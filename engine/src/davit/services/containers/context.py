@@ -1,0 +1,118 @@
+"""What every verb works with: the borders, the rows, and what is known of each run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
+
+from davit.config import Settings
+from davit.model.container import Container
+from davit.model.runtime import Launched
+from davit.services.containers.needs import (
+    Events,
+    Images,
+    Monitors,
+    Networking,
+    Rootfs,
+    Volumes,
+)
+from davit.services.containers.wait import Waiters
+from davit.store.containers import ContainerStore
+from davit.store.paths import Paths
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Run:
+    """One life of a container's process, from its start until nothing of it is left.
+
+    delay: ns that the restart policy waited before it. exited: the row says so; left: it is off
+    its networks; cleaned: mount, cgroup and bundle are gone, too.
+    """
+
+    launched: Launched
+    delay: int = 0
+    exited: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    cleaned: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Locks:
+    """One lock a container; it is there for as long as somebody holds or waits for it."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def __call__(self, container_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(container_id, asyncio.Lock())
+
+
+class Background:
+    """Tasks that outlive the request which started them; their failures are logged."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def close(self) -> None:
+        """Cancel what is under way and wait for its end."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("%s failed", task.get_name(), exc_info=task.exception())
+
+
+BeforeStart = Callable[[str], Awaitable[None]]
+
+
+@dataclass(eq=False)
+class Context:
+    """Passed to every verb. Containers that run, or whose clean-up goes on, have a :class:`Run`.
+
+    before_start: called with a container's ID when its process exists and has not begun, so that
+    waiting clients can attach without losing a byte.
+    """
+
+    settings: Settings
+    paths: Paths
+    store: ContainerStore
+    events: Events
+    images: Images
+    volumes: Volumes
+    networks: Networking
+    monitors: Monitors
+    rootfs: Rootfs
+    locks: Locks = field(default_factory=Locks)
+    waiters: Waiters = field(default_factory=Waiters)
+    background: Background = field(default_factory=Background)
+    runs: dict[str, Run] = field(default_factory=dict)
+    before_start: list[BeforeStart] = field(default_factory=list)
+
+    def announce(self, container: Container, action: str, **attributes: str) -> None:
+        """Publish an event of a container with the attributes that all of them have."""
+        self.events.publish(
+            "container",
+            action,
+            container.id,
+            {
+                **container.config.labels,
+                "image": container.config.image,
+                "name": container.name,
+                **attributes,
+            },
+        )

@@ -1,0 +1,158 @@
+"""Create: a request becomes a container that can be started; nothing runs yet."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+
+from davit.errors import InvalidParameter, NotSupported, SystemFailure
+from davit.model import ids, times
+from davit.model.config import ContainerConfig, HostConfig
+from davit.model.container import Container, Created, CreateRequest
+from davit.model.volume import MountPoint
+from davit.services.containers import endpoints, fill, merge, mounts, validate
+from davit.services.containers.context import Context
+from davit.services.containers.mounts import MountWish
+
+_RUNTIMES = ("runc", "crun", "io.containerd.runc.v2")
+
+
+async def create(ctx: Context, name: str, request: CreateRequest, platform: str = "") -> Created:
+    """Create a container and return its ID and warnings; an empty name gets a random one.
+
+    Raises InvalidParameter, NotSupported, NotFound (image, network, container of a mode), Conflict
+    (name). A refused request leaves nothing behind.
+    """
+    if platform and platform.split("/")[0] != "linux":
+        raise NotSupported(f"platform {platform!r}: davit runs linux containers only")
+    if not request.image:
+        raise InvalidParameter("Config.Image is empty: name the image to create a container from")
+    name = name.removeprefix("/")
+    if name:
+        validate.check_name(name)
+        ctx.store.check_name(name)
+    image = ctx.images.resolve(request.image)
+    container_id = ids.new_id()
+    asked = ContainerConfig(
+        **{field: getattr(request, field) for field in ContainerConfig.__struct_fields__}
+    )
+    config = merge.merge(asked, image.config.config)
+    host = _with_defaults(ctx, request.host_config)
+    machine = validate.Host(
+        cpus=os.cpu_count() or 1, runtimes=(*_RUNTIMES, Path(ctx.settings.runtime).name)
+    )
+    warnings = validate.check(config, host, machine)
+    wishes = mounts.plan(config, host, ctx.store.get)
+    networks = endpoints.plan(
+        config, host.network_mode, request.networking_config.endpoints_config, ctx.networks.resolve
+    )
+    for network, wish in networks.items():
+        ctx.networks.check(ctx.networks.resolve(network), wish)
+    hostname = _hostname(ctx, config, host, container_id)
+    words = merge.command(config)
+    async with AsyncExitStack() as undo:
+        points = [await _resolve_mount(ctx, wish, undo) for wish in wishes]
+        container = Container(
+            id=container_id,
+            name=name or _free_name(ctx),
+            created=times.now(),
+            image_id=image.id,
+            config=msgspec.structs.replace(config, hostname=hostname),
+            host_config=host,
+            path=words[0],
+            args=words[1:],
+            layers=image.layers,
+            networks=networks,
+            mounts=points,
+        )
+        await fill.fill_volumes(
+            ctx, container, [point for point, wish in zip(points, wishes, strict=True) if wish.copy]
+        )
+        await ctx.store.add(container)
+        undo.pop_all()
+    ctx.announce(container, "create")
+    return Created(id=container_id, warnings=warnings)
+
+
+def _with_defaults(ctx: Context, asked: HostConfig) -> HostConfig:
+    """Fill in what the API shows for an option that was not given; name containers by their ID."""
+    policy, log = asked.restart_policy, asked.log_config
+    return msgspec.structs.replace(
+        asked,
+        network_mode=_by_id(ctx, endpoints.mode_of(asked)),
+        ipc_mode=_by_id(ctx, asked.ipc_mode or "private"),
+        pid_mode=_by_id(ctx, asked.pid_mode),
+        cgroupns_mode=asked.cgroupns_mode or ("host" if asked.privileged else "private"),
+        restart_policy=msgspec.structs.replace(policy, name=policy.name or "no"),
+        log_config=msgspec.structs.replace(log, type=log.type or "json-file"),
+        shm_size=asked.shm_size or ctx.settings.default_shm_size,
+        runtime=asked.runtime or Path(ctx.settings.runtime).name,
+    )
+
+
+def _by_id(ctx: Context, mode: str) -> str:
+    kind, separator, reference = mode.partition(":")
+    if kind != "container" or not separator:
+        return mode
+    if not reference:
+        raise InvalidParameter(f"invalid mode {mode!r}: name the container")
+    return f"container:{ctx.store.get(reference).id}"
+
+
+def _hostname(ctx: Context, config: ContainerConfig, host: HostConfig, container_id: str) -> str:
+    mode = host.network_mode
+    if mode.startswith("container:"):
+        return ctx.store.get(mode.partition(":")[2]).config.hostname
+    if config.hostname:
+        return config.hostname
+    if mode == "host" or host.uts_mode == "host":
+        return socket.gethostname()
+    return ids.short(container_id)
+
+
+def _free_name(ctx: Context) -> str:
+    taken = {container.name for container in ctx.store.all()}
+    name = ids.random_name()
+    while name in taken:
+        name = f"{ids.random_name()}_{secrets.randbelow(1000)}"
+    return name
+
+
+async def _resolve_mount(ctx: Context, wish: MountWish, undo: AsyncExitStack) -> MountPoint:
+    """Make sure that a mount's source exists and return the mount as it will be."""
+    point = wish.point
+    if point.type == "bind":
+        await asyncio.to_thread(_check_source, point.source, wish.create_source)
+    elif point.type == "volume":
+        is_new = not point.name or ctx.volumes.find(point.name) is None
+        volume = await ctx.volumes.ensure(
+            point.name, driver=wish.driver or "local", options=wish.options, labels=wish.labels
+        )
+        if is_new:
+            undo.push_async_callback(ctx.volumes.remove, volume.name, force=True)
+        point = msgspec.structs.replace(
+            point,
+            name=volume.name,
+            source=str(ctx.volumes.path(volume.name)),
+            driver=volume.driver,
+        )
+    return point
+
+
+def _check_source(source: str, create: bool) -> None:
+    if os.path.lexists(source):
+        return
+    if not create:
+        raise InvalidParameter(
+            'invalid mount config for type "bind": bind source path does not exist: ' + source
+        )
+    try:
+        os.makedirs(source, exist_ok=True)
+    except OSError as error:
+        raise SystemFailure(f"cannot make the bind source {source}: {error.strerror}") from None

@@ -1,0 +1,78 @@
+"""One task for each running container: it waits for the end and does what the policy decides."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from davit.model.container import Container, Ended, Status
+from davit.model.runtime import Exit, Launched
+from davit.services.containers import cleanup, restart
+from davit.services.containers.context import Context, Run
+from davit.services.containers.restart import Decision
+
+FollowUp = Callable[[Context, str, Run, Decision], Awaitable[None]]
+
+
+def watch(
+    ctx: Context, container_id: str, launched: Launched, follow_up: FollowUp, *, delay: int = 0
+) -> None:
+    """Follow a container's process; when it has ended and nothing of it is left, ``follow_up``.
+
+    delay: ns that the policy waited before this run.
+    """
+    run = Run(launched, delay)
+    ctx.runs[container_id] = run
+    ctx.background.spawn(_follow(ctx, container_id, run, follow_up), f"monitor of {container_id}")
+
+
+async def _follow(ctx: Context, container_id: str, run: Run, follow_up: FollowUp) -> None:
+    end = await ctx.monitors.wait(container_id, run.launched)
+    decision = await record_exit(ctx, container_id, end, run.delay)
+    run.exited.set()
+    container = ctx.store.find(container_id)
+    if container is not None:
+        await cleanup.after_exit(ctx, container, run.left)
+    run.cleaned.set()
+    await follow_up(ctx, container_id, run, decision)
+
+
+async def record_exit(ctx: Context, container_id: str, end: Exit, delay: int) -> Decision:
+    """Write down how a process ended and tell it; return what the policy says to that."""
+    container = ctx.store.find(container_id)
+    if container is None:
+        return Decision()
+    state = container.state
+    uptime = max(0, end.finished_at - state.started_at)
+    decision = restart.decide(
+        container.host_config,
+        exit_code=end.exit_code,
+        stopped_by_user=state.stopped_by_user,
+        uptime=uptime,
+        restarts=state.restart_count,
+        last_delay=delay,
+    )
+
+    def edit(before: Container) -> Container:
+        status = Status.RESTARTING if decision.restart else Status.EXITED
+        after = msgspec.structs.replace(
+            before.state.to(status),
+            pid=0,
+            conmon_pid=0,
+            start_ticks=0,
+            exit_code=end.exit_code,
+            error=end.error,
+            oom_killed=end.oom_killed,
+            finished_at=end.finished_at,
+        )
+        return msgspec.structs.replace(before, state=after)
+
+    await ctx.store.change(container_id, edit)
+    if end.oom_killed:
+        ctx.announce(container, "oom")
+    ctx.announce(
+        container, "die", exitCode=str(end.exit_code), execDuration=str(uptime // 10**9)
+    )
+    ctx.waiters.exited(container_id, Ended(exit_code=end.exit_code))
+    return decision

@@ -1,0 +1,102 @@
+"""Pure: limits that a request may set. Numbers and words as in the Engine API's documentation."""
+
+from __future__ import annotations
+
+import re
+
+from davit.errors import InvalidParameter
+from davit.model.config import HostConfig
+
+MIN_MEMORY = 6 << 20
+_CPUSET = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*\Z")
+
+
+def check(host: HostConfig, *, cpus: int) -> list[str]:
+    """Raise InvalidParameter for the first limit that cannot be; return warnings.
+
+    cpus: how many this machine has.
+    """
+    _check_memory(host)
+    _check_cpu(host, cpus)
+    if host.blkio_weight and not 10 <= host.blkio_weight <= 1000:
+        raise InvalidParameter("Range of blkio weight is from 10 to 1000")
+    if host.shm_size < 0:
+        raise InvalidParameter("SHM size can not be less than 0")
+    if not -1000 <= host.oom_score_adj <= 1000:
+        raise InvalidParameter(
+            f"Invalid value {host.oom_score_adj}, range for oom score adj is [-1000, 1000]"
+        )
+    for ulimit in host.ulimits:
+        if not ulimit.name:
+            raise InvalidParameter("invalid ulimit: a name is needed")
+        if ulimit.hard != -1 and (ulimit.soft > ulimit.hard or ulimit.soft == -1):
+            raise InvalidParameter(
+                f"ulimit {ulimit.name}: soft limit must be less than or equal to hard limit: "
+                f"{ulimit.soft} > {ulimit.hard}"
+            )
+    if host.oom_kill_disable and not host.memory:
+        return [
+            "OOM killer is disabled for the container, but no memory limit is set, this can result "
+            "in the system running out of resources."
+        ]
+    return []
+
+
+def _check_memory(host: HostConfig) -> None:
+    memory, swap, reservation = host.memory, host.memory_swap, host.memory_reservation
+    if memory and memory < MIN_MEMORY:
+        raise InvalidParameter("Minimum memory limit allowed is 6MB")
+    if memory and swap > 0 and swap < memory:
+        raise InvalidParameter(
+            "Minimum memoryswap limit should be larger than memory limit, see usage"
+        )
+    if swap > 0 and not memory:
+        raise InvalidParameter(
+            "You should always set the Memory limit when using Memoryswap limit, see usage"
+        )
+    if reservation and reservation < MIN_MEMORY:
+        raise InvalidParameter("Minimum memory reservation allowed is 6MB")
+    if reservation and memory and memory < reservation:
+        raise InvalidParameter(
+            "Minimum memory limit can not be less than memory reservation limit, see usage"
+        )
+    swappiness = host.memory_swappiness
+    if swappiness is not None and not -1 <= swappiness <= 100:
+        raise InvalidParameter(
+            f"Invalid value: {swappiness}, valid memory swappiness range is 0-100"
+        )
+
+
+def _check_cpu(host: HostConfig, cpus: int) -> None:
+    if host.nano_cpus:
+        for name, value in (("Period", host.cpu_period), ("Quota", host.cpu_quota)):
+            if value:
+                raise InvalidParameter(
+                    f"Conflicting options: Nano CPUs and CPU {name} cannot both be set."
+                )
+        if not 0 < host.nano_cpus <= cpus * 10**9:
+            raise InvalidParameter(
+                f"Range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} CPUs available"
+            )
+    if host.cpu_shares < 0:
+        raise InvalidParameter(
+            f"invalid CPU shares ({host.cpu_shares}): value must be a positive integer"
+        )
+    if host.cpu_period and not 1000 <= host.cpu_period <= 1000000:
+        raise InvalidParameter(
+            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"
+        )
+    if 0 < host.cpu_quota < 1000:
+        raise InvalidParameter("CPU cfs quota can not be less than 1ms (i.e. 1000)")
+    for name, text in (("Cpus", host.cpuset_cpus), ("Mems", host.cpuset_mems)):
+        if text and not _CPUSET.match(text):
+            raise InvalidParameter(
+                f"Invalid value {text} for cpuset {name.lower()}: use 0-3 or 0,1"
+            )
+    if host.cpuset_cpus:
+        last = max(int(number) for number in re.findall(r"\d+", host.cpuset_cpus))
+        if last >= cpus:
+            raise InvalidParameter(
+                f"Requested CPUs are not available - requested {host.cpuset_cpus}, "
+                f"available: 0-{cpus - 1}"
+            )
