@@ -1,7 +1,8 @@
 """Taking a request's connection over, for ``attach`` and ``exec``.
 
 After the head of the answer the connection carries raw bytes both ways. The client may close its
-sending side (end of standard input) and go on reading.
+sending side (end of standard input) and go on reading. It has to wait for that head before it
+sends input, as Docker's clients do: aiohttp drops what comes with the request.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from davit.api.routing import Call
 from davit.errors import InvalidParameter
 
 _CHUNK = 64 << 10
-_DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
+DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
 _CONTROL = re.compile(r"ctrl-([a-z@\[\\\]^_])")
 
 
@@ -65,8 +66,6 @@ async def take_over(
         raise ConnectionResetError("the client has gone")
     reader = asyncio.StreamReader(limit=_CHUNK)
     protocol = _StreamProtocol(reader, http)
-    # aiohttp has kept what came behind the request, and gives it to whoever parses next.
-    http.set_parser(_Replay(reader))
     transport.set_protocol(protocol)
     protocol.connection_made(transport)
     transport.resume_reading()
@@ -178,7 +177,7 @@ def parse_keys(keys: str) -> bytes:
 
 def detach_keys(call: Call) -> str:
     """Return the request's detach sequence. Raises InvalidParameter when it is none."""
-    keys = call.text("detachKeys") or _DEFAULT_DETACH_KEYS
+    keys = call.text("detachKeys") or DEFAULT_DETACH_KEYS
     parse_keys(keys)
     return keys
 
@@ -193,20 +192,6 @@ class _StreamProtocol(asyncio.StreamReaderProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._http.connection_lost(exc)
-
-
-class _Replay:
-    """Receives from aiohttp what the client sent before the connection was taken over."""
-
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        self._reader = reader
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        self._reader.feed_data(data)
-        return False, b""
-
-    def feed_eof(self) -> None:
-        self._reader.feed_eof()
 
 
 def _head(request: web.BaseRequest, content_type: str) -> bytes:

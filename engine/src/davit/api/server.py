@@ -61,7 +61,7 @@ class Server:
         for site in list(self._runner.sites):
             await site.stop()
         for path in self._sockets:
-            path.unlink(missing_ok=True)
+            await asyncio.to_thread(path.unlink, missing_ok=True)
         self._aborting.set()
         if self._calls:
             await asyncio.wait(self._calls, timeout=timeout)

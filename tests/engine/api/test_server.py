@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from davit import errors
+from davit.api import response
+from davit.api.routing import Call, Route
+from davit.api.server import Server
+from tests.engine.api.conftest import Serve, ask
+
+
+class Body(msgspec.Struct):
+    name: str
+    size: int = 0
+
+
+async def echo(call: Call) -> web.StreamResponse:
+    return response.json({"version": call.version, "name": call.name()})
+
+
+async def take(call: Call) -> web.StreamResponse:
+    return response.json(await call.body(Body))
+
+
+def fail(error: Exception) -> Route:
+    async def handler(call: Call) -> web.StreamResponse:
+        raise error
+
+    return Route("GET", f"/{type(error).__name__}", handler)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body"),
+    [
+        ("/v1.24/x/a", 200, b'{"version":[1,24],"name":"a"}'),
+        ("/x/a", 200, b'{"version":[1,51],"name":"a"}'),
+        ("/x/a%2Fb", 404, b'{"message":"page not found"}'),
+        ("/images/a%2Fb%3Ac/json", 200, b'{"version":[1,51],"name":"a/b:c"}'),
+        ("/images/registry:5000/a/b/json", 200, b'{"version":[1,51],"name":"registry:5000/a/b"}'),
+        ("/new/a", 200, b'{"version":[1,51],"name":"a"}'),
+        ("/v1.40/new/a", 404, b'{"message":"page not found"}'),
+        ("/nowhere", 404, b'{"message":"page not found"}'),
+        ("/v1.23/x/a", 400, b"client version 1.23 is too old. Minimum supported API"),
+        ("/v1.52/x/a", 400, b"client version 1.52 is too new. Maximum supported API"),
+        ("/v2.0/x/a", 400, b"too new"),
+    ],
+)
+async def test_path_and_version(serve: Serve, path: str, status: int, body: bytes) -> None:
+    socket = await serve(
+        [
+            Route("GET", "/x/{name}", echo),
+            Route("GET", "/images/{name:.+}/json", echo),
+            Route("GET", "/new/{name}", echo, since=(1, 41)),
+        ]
+    )
+    answer = await ask(socket, f"GET {path} HTTP/1.1")
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert body in answer
+    assert b"\r\nApi-Version: 1.51\r\n" in answer
+    assert b"\r\nOstype: linux\r\n" in answer
+    assert b"\r\nServer: davit/" in answer
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.NotModified("already"), 304),
+        (errors.InvalidParameter("bad"), 400),
+        (errors.Unauthorized("who"), 401),
+        (errors.Forbidden("no"), 403),
+        (errors.NotFound("gone"), 404),
+        (errors.Conflict("busy"), 409),
+        (errors.SystemFailure("kernel"), 500),
+        (errors.NotSupported("later"), 501),
+        (errors.Unavailable("down"), 503),
+    ],
+)
+async def test_each_kind_has_its_status(
+    serve: Serve, error: errors.DavitError, status: int
+) -> None:
+    socket = await serve([fail(error)])
+    answer = await ask(socket, f"GET /{type(error).__name__} HTTP/1.1")
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    if status != 304:
+        assert answer.endswith(f'{{"message":"{error.message}"}}'.encode())
+
+
+async def test_a_bug_is_logged_and_not_told(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    socket = await serve([fail(RuntimeError("/secret/path"))])
+    answer = await ask(socket, "GET /RuntimeError HTTP/1.1")
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"secret" not in answer
+    assert "/secret/path" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ('{"name": "a", "size": 1}', 200, b'{"name":"a","size":1}'),
+        ('{"name": "a", "size": null}', 200, b'{"name":"a","size":0}'),
+        ('{"name": "a", "size": "b"}', 400, b"$.size"),
+        ("{", 400, b"invalid JSON in the request body"),
+        ("", 400, b"name"),
+    ],
+)
+async def test_bodies(serve: Serve, body: str, status: int, words: bytes) -> None:
+    socket = await serve([Route("POST", "/x", take)])
+    answer = await ask(socket, f"POST /x HTTP/1.1\nContent-Length: {len(body)}\n\n{body}")
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert words in answer
+
+
+async def test_a_huge_json_body_is_refused(serve: Serve) -> None:
+    socket = await serve([Route("POST", "/x", take)])
+    body = "x" * (5 << 20)
+    answer = await ask(socket, f"POST /x HTTP/1.1\nContent-Length: {len(body)}\n\n{body}")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+async def test_work_goes_on_when_its_client_leaves(serve: Serve) -> None:
+    began, go_on, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work(call: Call) -> web.StreamResponse:
+        began.set()
+        await go_on.wait()
+        ended.set()
+        return response.no_content()
+
+    socket = await serve([Route("POST", "/x", work)])
+    _, writer = await asyncio.open_unix_connection(socket)
+    writer.write(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+    await began.wait()
+    writer.close()
+    await writer.wait_closed()
+    go_on.set()
+    await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_a_stream_ends_when_its_client_leaves(serve: Serve) -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def work(call: Call) -> web.StreamResponse:
+        began.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    socket = await serve([Route("GET", "/x", work, abort=True)])
+    _, writer = await asyncio.open_unix_connection(socket)
+    writer.write(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+    await began.wait()
+    writer.close()
+    await writer.wait_closed()
+    await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_the_socket_is_for_root_and_the_group_only(serve: Serve) -> None:
+    path = await serve([])
+    assert await asyncio.to_thread(lambda: path.stat().st_mode & 0o777) == 0o660
+
+
+async def test_a_stale_socket_is_replaced_and_a_live_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    first, second = Server([]), Server([])
+    await first.listen([f"unix://{path}"])
+    with pytest.raises(errors.Conflict, match="another daemon"):
+        await second.listen([f"unix://{path}"])
+    # By its answer the server has seen the probe's connection, too.
+    await ask(path, "GET /_ping HTTP/1.1")
+    await first.close()
+    assert not path.exists()
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    await second.listen([f"unix://{path}"])
+    await second.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("unix://relative", "absolute path"),
+        ("fd://", "unix:// and tcp:// only"),
+        ("tcp://127.0.0.1", "ADDRESS:PORT"),
+        ("unix:///" + "x" * 200, "too long"),
+    ],
+)
+async def test_bad_hosts(host: str, words: str) -> None:
+    server = Server([])
+    with pytest.raises(errors.DavitError, match=words):
+        await server.listen([host])
+    await server.close()
+
+
+async def test_an_unknown_group_is_named(tmp_path: Path) -> None:
+    server = Server([], group="no-such-group")
+    with pytest.raises(errors.InvalidParameter, match="no-such-group"):
+        await server.listen([f"unix://{tmp_path}/s"])
+    await server.close()

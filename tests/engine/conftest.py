@@ -1,0 +1,223 @@
+"""Fixtures of the engine's tests: a real davitd on roots of its own, and a guard on the loop."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+from davit.config import Settings
+from tests.engine.client import Client
+
+_START_TIMEOUT = 20
+_BUSYBOX = "/bin/busybox"
+
+
+class Davitd:
+    """A daemon as a subprocess, and what may be asked about what it leaves in the kernel."""
+
+    def __init__(self, root: Path, *flags: str) -> None:
+        self.root = root
+        self.data = root / "data"
+        self.run = root / "run"
+        self.socket = root / "s"
+        self.log = root / "log"
+        self.flags = flags
+        self.settings = Settings(data_root=self.data, run_root=self.run)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def client(self) -> Client:
+        return Client(self.socket)
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def start(self) -> None:
+        """Start it and wait until the socket answers."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self._argv(), "-H", f"unix://{self.socket}", "-D", *self.flags],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        end = time.monotonic() + _START_TIMEOUT
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(OSError):
+                if self.client.get("/_ping").status == 200:
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"davitd did not start:\n{self.log.read_text()}")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it and return its exit status."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        status = self.process.wait(30)
+        self.process = None
+        return status
+
+    def kill(self) -> None:
+        """``kill -9``: nothing is tidied."""
+        self.stop(signal.SIGKILL)
+
+    def erase(self) -> None:
+        """Remove everything it has on this machine."""
+        subprocess.run([*self._argv("erase"), "--data"], check=True, timeout=60)
+
+    def docker(
+        self, *arguments: str, check: bool = True, stdin: bytes = b"", timeout: float = 60
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run the Docker CLI against it."""
+        done = subprocess.run(
+            ["docker", "-H", f"unix://{self.socket}", *arguments],
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+            env={**os.environ, "DOCKER_CONFIG": str(self.root / "docker")},
+        )
+        if check and done.returncode:
+            raise AssertionError(f"docker {arguments}: {done.returncode}: {done.stderr.decode()}")
+        return done
+
+    def load_busybox(self) -> None:
+        """Make the image busybox:latest."""
+        answer = self.client.post(
+            "/images/create",
+            busybox_tar(),
+            fromSrc="-",
+            repo="busybox",
+            tag="latest",
+            changes="CMD sh",
+        )
+        assert answer.status == 200, answer.body
+        assert b'"error"' not in answer.body, answer.body
+
+    def left_behind(self) -> list[str]:
+        """Name everything in the kernel that carries this instance's marks."""
+        root, instance = str(self.root), self.settings.instance
+        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+        found = [f"mount {line.split()[4]}" for line in mounts if f"{root}/" in line]
+        found += [f"link {name}" for name in _links() if instance in name]
+        found += [f"table {name}" for name in _tables() if instance in name]
+        found += [f"process {line}" for line in _processes() if f"{root}/" in line]
+        found += [
+            f"cgroup {path}"
+            for path in Path("/sys/fs/cgroup").glob("**/davit*")
+            if instance in str(path)
+        ]
+        return found
+
+    def _argv(self, command: str = "serve") -> list[str]:
+        return [
+            sys.executable,
+            "-m",
+            "davit",
+            command,
+            *("--data-root", str(self.data), "--run-root", str(self.run)),
+        ]
+
+
+@contextlib.contextmanager
+def new_davitd(*flags: str) -> Iterator[Davitd]:
+    """A running daemon; at the end everything is erased, and that is checked."""
+    # Short, because a unix socket's path has 108 bytes at most.
+    root = Path(tempfile.mkdtemp(prefix="dv"))
+    daemon = Davitd(root, *flags)
+    try:
+        daemon.start()
+        yield daemon
+    finally:
+        if daemon.process is not None and daemon.process.poll() is None:
+            daemon.stop()
+        daemon.erase()
+        left = daemon.left_behind()
+        log = daemon.log.read_text()
+        shutil.rmtree(root, ignore_errors=True)
+    assert not left, "\n".join(left)
+    assert "Traceback" not in log, log
+    assert "never awaited" not in log, log
+
+
+@pytest.fixture
+def davitd() -> Iterator[Davitd]:
+    """A fresh daemon for one test."""
+    with new_davitd() as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def shared_davitd() -> Iterator[Davitd]:
+    """A daemon with the image busybox for the tests of one module."""
+    with new_davitd() as daemon:
+        daemon.load_busybox()
+        yield daemon
+
+
+@pytest.fixture
+def blockbuster() -> Iterator[BlockBuster]:
+    """Make blocking calls in the event loop fail, for tests that run services in process."""
+    with blockbuster_ctx() as armed:
+        yield armed
+
+
+def busybox_tar() -> bytes:
+    """A root file system: the static busybox with a link for each of its applets."""
+    applets = subprocess.run([_BUSYBOX, "--list"], capture_output=True, check=True, text=True)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name in ("bin", "etc", "root", "tmp", "var", "var/www"):
+            directory = tarfile.TarInfo(name)
+            directory.type, directory.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
+            tar.addfile(directory)
+        tar.add(_BUSYBOX, "bin/busybox")
+        for applet in applets.stdout.split():
+            if applet != "busybox":
+                link = tarfile.TarInfo(f"bin/{applet}")
+                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                tar.addfile(link)
+        for name, text in (
+            ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n"),
+            ("etc/group", "root:x:0:\nuser:x:1000:\nextra:x:2000:user\n"),
+        ):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    return packed.getvalue()
+
+
+def _links() -> list[str]:
+    shown = subprocess.run(["ip", "-j", "link"], capture_output=True, check=True).stdout
+    return [link["ifname"] for link in json.loads(shown)]
+
+
+def _tables() -> list[str]:
+    shown = subprocess.run(["nft", "-j", "list", "tables"], capture_output=True, check=True).stdout
+    entries = json.loads(shown)["nftables"]
+    return [entry["table"]["name"] for entry in entries if "table" in entry]
+
+
+def _processes() -> list[str]:
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return lines
