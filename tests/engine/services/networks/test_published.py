@@ -73,9 +73,8 @@ async def test_a_port_follows_the_default_route(world: World) -> None:
     await world.network("aaa")
     web = await world.run("web", ports=ANYWHERE)
     async with Echo(web, "web", 80):
-        await world.service.connect(
-            web.container_id, world.service.resolve("aaa"), EndpointSettings()
-        )
+        network = world.service.resolve("aaa")
+        await world.service.connect(web.container_id, network, EndpointSettings())
         assert await fetch("127.0.0.1", host_port(web))
         await world.service.disconnect(web.container_id, network)
         assert await fetch("127.0.0.1", host_port(web))

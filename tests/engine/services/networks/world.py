@@ -121,13 +121,12 @@ class World:
         subprocess.run(["nft", "delete", "table", "ip", table], check=True)
 
     def rules(self) -> str:
-        listed = subprocess.run(
-            ["nft", "-s", "list", "table", "ip", f"davit_{self.settings.instance}"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return listed.stdout
+        return self.shown("nft", "-s", "list", "table", "ip", f"davit_{self.settings.instance}")
+
+    @staticmethod
+    def shown(*command: str) -> str:
+        """What a command prints, nothing when it fails."""
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 class Echo:

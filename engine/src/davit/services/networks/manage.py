@@ -16,6 +16,7 @@ from davit.model import ids, times
 from davit.model.filters import Filters
 from davit.model.network import DEFAULT_NETWORK, IPAM, IPAMPool, Network, NetworkSpec
 from davit.services.networks import ipam, options, query
+from davit.services.networks.finish import finish
 from davit.store.networks import NetworkStore, SandboxStore
 
 
@@ -49,6 +50,7 @@ class Networks:
         self._links = links
         self._firewall = firewall
         self._events = events
+        self._lock = asyncio.Lock()
 
     @property
     def alias(self) -> str:
@@ -80,6 +82,10 @@ class Networks:
         NotSupported (driver, IPv6).
         """
         _check(spec)
+        async with self._lock:
+            return await finish(self._create(spec))
+
+    async def _create(self, spec: NetworkSpec) -> Network:
         if self._networks.named(spec.name) is not None:
             raise Conflict(
                 f"network with name {spec.name} already exists: remove it or choose another name"
@@ -110,6 +116,10 @@ class Networks:
 
     async def remove(self, reference: str) -> None:
         """Raises NotFound, Forbidden (predefined, or containers are connected)."""
+        async with self._lock:
+            await finish(self._remove(reference))
+
+    async def _remove(self, reference: str) -> None:
         network = self._networks.get(reference)
         if network.is_predefined:
             raise Forbidden(
