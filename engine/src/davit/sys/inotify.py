@@ -1,0 +1,66 @@
+"""Being woken when a file grows (inotify(7)): a follower of a quiet file costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+_IN_MODIFY = 0x2
+_EVENT = struct.Struct("iIII")  # watch descriptor, mask, cookie, length of the name
+_BUFFER = 65536
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Watches:
+    """All watches of the process share one inotify instance: the kernel grants few to a user."""
+
+    def __init__(self) -> None:
+        self._descriptor = -1
+        self._listeners: dict[int, list[asyncio.Event]] = {}
+
+    @contextlib.contextmanager
+    def modified(self, path: Path) -> Iterator[asyncio.Event]:
+        """Set the event whenever the file is written to; the listener clears it."""
+        if self._descriptor < 0:
+            self._descriptor = _check(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+            asyncio.get_running_loop().add_reader(self._descriptor, self._dispatch)
+        # The same file gives the same watch.
+        watch = _check(_libc.inotify_add_watch(self._descriptor, os.fsencode(path), _IN_MODIFY))
+        event = asyncio.Event()
+        listeners = self._listeners.setdefault(watch, [])
+        listeners.append(event)
+        try:
+            yield event
+        finally:
+            listeners.remove(event)
+            if not listeners and self._listeners.pop(watch, None) is not None:
+                _libc.inotify_rm_watch(self._descriptor, watch)
+            if not self._listeners:
+                self._close()
+
+    def _dispatch(self) -> None:
+        received = os.read(self._descriptor, _BUFFER)
+        offset = 0
+        while offset < len(received):
+            watch, _, _, length = _EVENT.unpack_from(received, offset)
+            offset += _EVENT.size + length
+            for event in self._listeners.get(watch, ()):
+                event.set()
+
+    def _close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._descriptor)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def _check(result: int) -> int:
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, f"inotify: {os.strerror(number)}")
+    return result
