@@ -50,7 +50,7 @@ async def test_leaving_leaves_nothing_and_may_be_repeated(world: World) -> None:
         assert world.traces() != before
         await world.service.leave(web.container_id)
         await world.service.leave(web.container_id)
-        await world.settled()
+        await world.service.settle()
         assert world.traces() == before
         assert world.service.sandbox(web.container_id) is None
 
@@ -80,7 +80,7 @@ async def test_a_refused_address_leaves_nothing(
     before = world.traces()
     with pytest.raises(error, match=words):
         await world.run("second", {"bridge": wish(), "app": wish(wished)})
-    await world.settled()
+    await world.service.settle()
     assert world.traces() == before
 
 
@@ -90,7 +90,7 @@ async def test_a_join_that_fails_half_way_undoes_itself(world: World) -> None:
     long_mac = wish(mac_address="01:00:5e:00:00:01")  # a multicast address: the kernel refuses it
     with pytest.raises(Exception, match="cannot plug eth1 into bridge"):
         await world.run("web", {"bridge": wish(), "app": long_mac}, ports={"80/tcp": []})
-    await world.settled()
+    await world.service.settle()
     assert world.traces() == before
 
 
@@ -103,7 +103,7 @@ async def test_a_cancelled_join_undoes_itself(world: World) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await world.settled()
+        await world.service.settle()
         assert world.traces() == before
 
 

@@ -13,9 +13,7 @@ from davit.config import AddressPool, Settings
 from davit.drivers import netlink
 from davit.model import ids
 from davit.model.config import PortBinding
-from davit.model.filters import Filters
 from davit.model.network import IPAM, EndpointSettings, IPAMPool, JoinRequest, NetworkSpec, Sandbox
-from davit.services.networks.connect import veth_name
 from davit.services.networks.service import NetworkService
 from davit.store.db import Database
 from davit.store.paths import Paths
@@ -82,24 +80,8 @@ class World:
         self.service = NetworkService(self.settings, self.paths, self.database, self.events)
         await self.service.open(live)
 
-    async def settled(self) -> None:
-        """Wait for what ``leave`` does in the background."""
-        for _ in range(200):
-            used = {port for bridge in self._bridges() for port in netlink.ports(bridge)}
-            if not used - self._veths():
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError(f"links stay behind: {used - self._veths()}")
-
     def _bridges(self) -> list[str]:
         return sorted(netlink.bridges(f"davit {self.settings.instance}"))
-
-    def _veths(self) -> set[str]:
-        return {
-            veth_name(member.endpoints[network.name])
-            for network in self.service.select(Filters())
-            for member in self.service.members(network)
-        }
 
     @staticmethod
     def subnet(cidr: str) -> IPAM:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from davit.drivers import netlink
-from davit.errors import Conflict, Forbidden, InvalidParameter
+from davit.errors import Conflict, DavitError, Forbidden, InvalidParameter
 from davit.model import ids
 from davit.model.config import PortBinding
 from davit.model.network import EndpointSettings, JoinRequest, Network, Sandbox
@@ -24,6 +25,8 @@ from davit.services.networks.packet_filter import PacketFilter
 from davit.services.networks.pool import NamespacePool
 from davit.store.networks import NetworkStore, SandboxStore
 from davit.sys import netns
+
+logger = logging.getLogger(__name__)
 
 
 class Sandboxes:
@@ -98,10 +101,9 @@ class Sandboxes:
         sandbox = self._sandboxes.find(container_id)
         self._names.close(container_id)
         if sandbox is not None:
-            self._unplug_later(sandbox)
-            await self._sandboxes.remove(container_id)
-            await self._packets.withdraw(sandbox)
+            self._clean_later(sandbox)
             self._ports.release(container_id)
+            await self._sandboxes.remove(container_id)
         await asyncio.to_thread(netns.unpin, self._directory / container_id)
 
     async def connect(
@@ -166,10 +168,14 @@ class Sandboxes:
             )
         ipam.check_address(network.spec.ipam.config[0], address, network.name)
 
-    async def close(self) -> None:
-        """Finish cleaning up; give the ports back."""
+    async def settle(self) -> None:
+        """Wait until nothing is left of what has left."""
         while self._cleaning:
             await asyncio.wait(self._cleaning)
+
+    async def close(self) -> None:
+        """Clean up; give the ports back."""
+        await self.settle()
         self._names.close_all()
         self._ports.close()
         self._reaper.close()
@@ -309,21 +315,25 @@ class Sandboxes:
         for endpoint in sandbox.endpoints.values():
             await asyncio.to_thread(self._reaper.delete, veth_name(endpoint))
 
-    def _unplug_later(self, sandbox: Sandbox) -> None:
-        """Delete the links in the background, since the kernel takes 20 ms for each.
+    def _clean_later(self, sandbox: Sandbox) -> None:
+        """Take links and ports away in the background: the kernel needs 20 ms for each.
 
-        An address is given to nobody else until its link is gone.
+        An address is given to nobody else until its link is gone. A port may be: the packet filter
+        is changed in the order in which it is asked to.
         """
         gone = {(held.network_id, held.ip_address) for held in sandbox.endpoints.values()}
         self._cooling |= gone
 
-        async def delete() -> None:
+        async def clean() -> None:
             try:
+                await self._packets.withdraw(sandbox)
                 await self._unplug(sandbox)
+            except DavitError as error:
+                logger.error("cannot unplug %s: %s", sandbox.name, error.message)
             finally:
                 self._cooling -= gone
 
-        task = asyncio.create_task(delete())
+        task = asyncio.create_task(clean())
         self._cleaning.add(task)
         task.add_done_callback(self._cleaning.discard)
 

@@ -65,6 +65,7 @@ class NetworkService:
         self.disconnect = self._sandboxes.disconnect
         self.rename = self._sandboxes.rename
         self.check = self._sandboxes.check
+        self.settle = self._sandboxes.settle
 
     async def open(self, live: Collection[str]) -> None:
         """Take up where an earlier davitd ended. live: IDs of the containers that still run."""
@@ -94,6 +95,7 @@ class NetworkService:
 
     async def erase(self) -> None:
         """Remove every kernel object of this daemon; for when no container runs any more."""
+        await self.settle()
         await asyncio.to_thread(self._sweep, ())
         for bridge in await asyncio.to_thread(netlink.bridges, self._networks.alias):
             await asyncio.to_thread(self._links.delete, bridge)
