@@ -54,11 +54,11 @@ def hard_link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
 
 
 def layer(
-    members: Iterable[tuple[tarfile.TarInfo, bytes]], format: int = tarfile.PAX_FORMAT
+    members: Iterable[tuple[tarfile.TarInfo, bytes]], kind: int = tarfile.PAX_FORMAT
 ) -> bytes:
     """A tar of these members."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=format) as tar:
+    with tarfile.open(fileobj=out, mode="w", format=kind) as tar:
         for info, data in members:
             tar.addfile(info, io.BytesIO(data))
     return out.getvalue()

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from davit.model import times
 from davit.model.config import ContainerConfig
 
 
@@ -47,6 +48,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     id: ``sha256:`` and the digest of the configuration blob. size: bytes of all unpacked layers.
     tags: ``repository:tag``; digests: ``repository@sha256:…``. loaded: ns since the epoch.
     parent: image ID this one was committed or built from, empty when it came from elsewhere.
+    tagged: when it was last given a tag here, 0 for never.
     """
 
     id: str
@@ -56,6 +58,16 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     parent: str = ""
+    tagged: int = 0
+
+    @property
+    def created(self) -> int:
+        """When it was made, ns since the epoch, 0 when it does not say."""
+        return times.parse_rfc3339(self.config.created) if self.config.created else 0
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self.config.config.labels
 
     @property
     def layers(self) -> list[str]:
@@ -67,12 +79,13 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """An unpacked layer.
 
     diff_id: digest of the uncompressed tar; blob: digest of the tar as it came (maybe compressed).
-    size: bytes of the unpacked files; blob_size: bytes of the blob.
+    size: bytes of the unpacked files; tar_size: of the uncompressed tar; blob_size: of the blob.
     """
 
     diff_id: str
     blob: str
     size: int
+    tar_size: int
     blob_size: int
 
 
@@ -92,3 +105,33 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: str = ""
     stream: str = ""
     id: str = ""
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """An image as a list shows it: only the tags and digests that the filters let through.
+
+    shared_size: bytes of layers that other images have, too, -1 when not asked for.
+    containers: how many were made from it, running or not.
+    """
+
+    image: Image
+    tags: tuple[str, ...]
+    digests: tuple[str, ...]
+    containers: int
+    shared_size: int = -1
+
+
+class Removed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="pascal"):
+    """One thing that a removal did: a reference taken off, or an image or layer deleted."""
+
+    untagged: str = ""
+    deleted: str = ""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of an image's history. size: bytes that its layer adds."""
+
+    history: History
+    size: int
+    id: str = ""
+    tags: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ a registry belong to docker.io, names of one component to its ``library``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from davit.errors import InvalidParameter
 
@@ -65,6 +65,22 @@ class Reference:
                 "characters"
             )
         return cls(domain, path, tag, digest)
+
+    @classmethod
+    def parse_tag(cls, repository: str, tag: str = "") -> str:
+        """Return the ``repository:tag`` that these two name. Raises InvalidParameter.
+
+        A tag that the repository carries itself is replaced by ``tag`` when that is given.
+        """
+        reference = cls.parse(repository)
+        if reference.digest:
+            raise InvalidParameter(
+                f"refusing to create a tag with a digest reference: {repository!r}: give a name "
+                "and a tag"
+            )
+        if tag and not _TAG.match(tag):
+            raise InvalidParameter(f"invalid tag format: {tag!r}")
+        return replace(reference, tag=tag or reference.tag).tagged
 
     @property
     def repository(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from davit.errors import InvalidParameter, NotFound
-from davit.model import codec, ids
+from davit.model import codec, ids, times
 from davit.model.image import Image
 from davit.model.reference import Reference, is_digest
 from davit.store.db import Database
@@ -94,12 +94,16 @@ class ImageStore:
         for tag in tags:
             holder = self.tagged(tag)
             if holder is not None and holder.id != image.id:
+                # It may lose several.
                 holder = losers.get(holder.id, holder)
                 losers[holder.id] = msgspec.structs.replace(
                     holder, tags=tuple(kept for kept in holder.tags if kept != tag)
                 )
         merged = tuple(dict.fromkeys((*image.tags, *tags)))
-        await self.change([*losers.values(), msgspec.structs.replace(image, tags=merged)])
+        tagged = times.now() if tags else image.tagged
+        await self.change(
+            [*losers.values(), msgspec.structs.replace(image, tags=merged, tagged=tagged)]
+        )
 
     def _named(self, reference: Reference) -> Image | None:
         if not reference.digest:

@@ -60,6 +60,13 @@ class LayerStore:
     def find(self, diff_id: str) -> Layer | None:
         return self._layers.get(diff_id)
 
+    def get(self, diff_id: str) -> Layer:
+        """Raises SystemFailure when the store does not have it."""
+        try:
+            return self._layers[diff_id]
+        except KeyError:
+            raise _missing(diff_id) from None
+
     def with_blob(self, digest: str) -> Layer | None:
         """The layer that was unpacked from this blob."""
         return next((layer for layer in self._layers.values() if layer.blob == digest), None)
@@ -69,9 +76,7 @@ class LayerStore:
         try:
             return self._root / self._names[diff_id]
         except KeyError:
-            raise SystemFailure(
-                f"layer {diff_id} is missing from the store: load the image again"
-            ) from None
+            raise _missing(diff_id) from None
 
     def stage(self) -> Path:
         """Make an empty directory to unpack into. ``commit`` it or ``discard`` it."""
@@ -133,6 +138,10 @@ class LayerStore:
         with suppress(FileNotFoundError):
             self._record(name).unlink()
         remove_tree(doomed)
+
+
+def _missing(diff_id: str) -> SystemFailure:
+    return SystemFailure(f"layer {diff_id} is missing from the store: load the image again")
 
 
 def remove_tree(path: Path) -> None:

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from davit.drivers.tar.stream import feed
-from davit.errors import InvalidParameter, NotSupported
+from davit.errors import NotSupported
 from davit.model import codec, platform, times
 from davit.model.config import ContainerConfig
 from davit.model.image import History, Image, ImageConfig, RootFS
-from davit.model.reference import Reference
 from davit.services.images import changes as instructions
 from davit.services.images.content import Content, NewImage
 from davit.services.images.unpack import Staged
@@ -20,17 +19,16 @@ async def import_image(
     content: Content,
     chunks: AsyncIterator[bytes],
     *,
-    reference: str = "",
+    tag: str = "",
     message: str = "",
     changes: Sequence[str] = (),
     wanted: str = "",
 ) -> Image:
     """Make an image of a tar stream, compressed or not.
 
-    reference: name to give it, empty for none. changes: Dockerfile instructions.
+    tag: ``repository:tag`` to give it, empty for none. changes: Dockerfile instructions.
     wanted: platform it is for, ``os[/architecture[/variant]]``. Raises InvalidParameter.
     """
-    tags = (_tag(reference),) if reference else ()
     config = instructions.apply(ContainerConfig(), changes)
     target = platform.parse(wanted)
     if target.os != "linux":
@@ -49,16 +47,9 @@ async def import_image(
             rootfs=RootFS(diff_ids=[staged[0].layer.diff_id]),
             history=[History(created=created, comment=message or "Imported from -")],
         )
-        new = NewImage(body=codec.encode(image), config=image, tags=tags)
+        new = NewImage(body=codec.encode(image), config=image, tags=(tag,) if tag else ())
         (stored,) = await content.commit([new], staged)
     finally:
         for item in staged:
             await asyncio.to_thread(content.unpacker.discard, item)
     return stored
-
-
-def _tag(text: str) -> str:
-    reference = Reference.parse(text)
-    if reference.digest:
-        raise InvalidParameter("cannot import digest reference: give a name and a tag")
-    return reference.tagged

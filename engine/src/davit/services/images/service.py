@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
-from davit.model.image import Image, Progress
+from davit.model.filters import Filters
+from davit.model.image import Image, Listed, Progress, Removed, Step
+from davit.services.images import query, remove, save
 from davit.services.images.content import Containers, Content
 from davit.services.images.import_ import import_image
 from davit.services.images.load import Report, load_images
@@ -47,41 +49,83 @@ class ImageService:
         """Return the unpacked directory of each diff ID, in the same order, as short paths."""
         return [self._layers.path(diff_id) for diff_id in layers]
 
+    def select(
+        self, filters: Filters, *, all_images: bool = False, shared: bool = False
+    ) -> list[Listed]:
+        """Images that pass the filters ``before``, ``since``, ``until``, ``dangling``, ``label``
+        and ``reference``, newest first. shared: compute the size shared with other images.
+        """
+        return query.select(self._content, filters, all_images=all_images, shared=shared)
+
+    def history(self, reference: str) -> list[Step]:
+        """What made the image, newest first. Raises NotFound."""
+        return query.history(self._content, self.resolve(reference))
+
+    def layers_size(self) -> int:
+        """Bytes of all unpacked layers, each counted once."""
+        return query.layers_size(self._content)
+
     async def import_image(
         self,
         chunks: AsyncIterator[bytes],
         *,
-        reference: str = "",
+        tag: str = "",
         message: str = "",
         changes: Sequence[str] = (),
         platform: str = "",
     ) -> Image:
-        """Make an image of a root file system's tar. Raises InvalidParameter."""
+        """Make an image of a root file system's tar, compressed or not.
+
+        tag: ``repository:tag`` to give it. changes: Dockerfile instructions. Raises
+        InvalidParameter.
+        """
         image = await import_image(
-            self._content,
-            chunks,
-            reference=reference,
-            message=message,
-            changes=changes,
-            wanted=platform,
+            self._content, chunks, tag=tag, message=message, changes=changes, wanted=platform
         )
-        self._publish("image", "import", image.id, {"name": reference or image.id})
+        self._tell("import", image, tag)
         return image
 
     async def load(
         self, chunks: AsyncIterator[bytes], report: Report, *, platform: str = ""
     ) -> list[Image]:
-        """Store all images of an archive, or none. Raises InvalidParameter."""
+        """Store all images of an archive (docker save, OCI layout), or none of them.
+
+        report: called in the event loop with each line of progress. Raises InvalidParameter.
+        """
         loaded = await load_images(self._content, chunks, report, platform)
         for image, tags in loaded:
             for tag in tags:
                 report(Progress(stream=f"Loaded image: {tag}\n"))
-                self._publish("image", "load", image.id, {"name": tag})
+                self._tell("load", image, tag)
             if not tags:
                 report(Progress(stream=f"Loaded image ID: {image.id}\n"))
-                self._publish("image", "load", image.id, {"name": image.id})
+                self._tell("load", image)
         return [image for image, _ in loaded]
+
+    def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
+        """Return an archive of these images. Raises NotFound before the first byte."""
+        return save.save(self._content, save.choose(self._content, names))
+
+    async def tag(self, reference: str, tag: str) -> None:
+        """Give an image the name ``repository:tag``, taken from who had it. Raises NotFound."""
+        image = self.resolve(reference)
+        await self._rows.tag(image, [tag])
+        self._tell("tag", image, tag)
+
+    async def remove(self, reference: str, *, force: bool = False) -> list[Removed]:
+        """Take a tag off; delete the image with its last one, or when it is named by its ID.
+
+        Raises NotFound; Conflict when a container uses it or several repositories name it.
+        """
+        return await remove.remove(self._content, reference, self._tell, force=force)
+
+    async def prune(self, filters: Filters) -> tuple[list[Removed], int]:
+        """Remove images that no container uses; return what was done and the bytes gained."""
+        return await remove.prune(self._content, filters, self._tell)
 
     async def sweep(self) -> None:
         """Remove layers that nothing needs any more (after a container with the last hold)."""
         await self._content.sweep()
+
+    def _tell(self, action: str, image: Image, name: str = "") -> None:
+        self._publish("image", action, image.id, {**image.labels, "name": name or image.id})

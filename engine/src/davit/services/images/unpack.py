@@ -95,12 +95,18 @@ class Unpacker:
             size = unpack(hashed, tree, whole=whole)
             drain(hashed)
             drain(copied)
-            diff_id = hashed.digest
+            diff_id, tar_size = hashed.digest, hashed.size
         else:
             size = unpack(peeked, tree, whole=whole)
             drain(copied)
-            diff_id = writer.digest
-        return Layer(diff_id=diff_id, blob=writer.digest, size=size, blob_size=writer.size)
+            diff_id, tar_size = writer.digest, writer.size
+        return Layer(
+            diff_id=diff_id,
+            blob=writer.digest,
+            size=size,
+            tar_size=tar_size,
+            blob_size=writer.size,
+        )
 
 
 def looks_like_layer(head: bytes) -> bool:

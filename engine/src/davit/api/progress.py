@@ -1,0 +1,52 @@
+"""Streams of JSON lines that tell how far something is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from davit.api import errors, response
+from davit.api.routing import Call
+from davit.errors import DavitError
+from davit.model import codec
+
+Report = Callable[[Any], None]
+
+
+async def stream(call: Call, work: Callable[[Report], Awaitable[None]]) -> web.StreamResponse:
+    """Run ``work`` and answer each line that it reports, at once.
+
+    What it raises before the first line becomes the answer itself; later the status is out, and the
+    error is the last line, as Docker's clients expect it.
+    """
+    lines: asyncio.Queue[Any] = asyncio.Queue()
+    running = asyncio.ensure_future(work(lines.put_nowait))
+    running.add_done_callback(lambda _: lines.put_nowait(None))
+    try:
+        line = await lines.get()
+        if line is None:
+            await running
+        answer = await response.begin(call)
+        while line is not None:
+            await answer.write(codec.encode(line) + b"\n")
+            line = await lines.get()
+        try:
+            await running
+        except DavitError as error:
+            await answer.write(codec.encode(_failure(error)) + b"\n")
+    finally:
+        if not running.done():
+            running.cancel()
+            await asyncio.wait([running])
+    await answer.write_eof()
+    return answer
+
+
+def _failure(error: DavitError) -> dict[str, Any]:
+    return {
+        "errorDetail": {"code": errors.status(error), "message": error.message},
+        "error": error.message,
+    }

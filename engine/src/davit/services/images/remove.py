@@ -1,0 +1,155 @@
+"""Removing images: taking a tag off, deleting the image once nothing names it, pruning."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from davit.errors import Conflict
+from davit.model import ids, times
+from davit.model.filters import Filters
+from davit.model.image import Image, Removed
+from davit.model.reference import Reference
+from davit.services.images.content import Content
+
+Tell = Callable[[str, Image], None]
+"""Publishes an event: action and image."""
+
+
+async def remove(content: Content, text: str, tell: Tell, *, force: bool) -> list[Removed]:
+    """Take the named tag off, or delete the image when it has no other or is named by its ID.
+
+    Raises NotFound; Conflict when a container uses the image, or tags of several repositories are
+    on it. force: a stopped container does not hold it, several tags do not either.
+    """
+    image = content.rows.get(text)
+    name = _named(image, text)
+    if not name:
+        if not force:
+            _refuse_references(image)
+        _refuse_users(content, image, force)
+        return await _delete(content, image, tell)
+    if not force and _is_last(image):
+        user = next(iter(_users(content, image)), None)
+        if user is not None:
+            raise Conflict(
+                f'conflict: unable to remove repository reference "{text}" (must force) - '
+                f"container {user} is using its referenced image {ids.short(image.id)}"
+            )
+    image = await _untag(content, image, name, tell)
+    removed = [Removed(untagged=name)]
+    if image.tags:
+        return removed
+    if _users(content, image):
+        # It stays without a name for as long as the container is there.
+        return removed
+    return [*removed, *await _delete(content, image, tell)]
+
+
+async def prune(content: Content, filters: Filters, tell: Tell) -> tuple[list[Removed], int]:
+    """Remove images that no container uses; return what was done and the bytes gained.
+
+    Filters: ``dangling`` (default true: only images without tag), ``until``, ``label``, ``label!``.
+    """
+    dangling = filters.flag("dangling") is not False
+    until = [times.parse_timestamp(text) for text in filters.get("until")]
+    removed: list[Removed] = []
+    before = sum(layer.size for layer in content.layers.all())
+    for image in content.rows.all():
+        wanted = (
+            filters.accepts_labels(image.labels)
+            and not filters.rejects_labels(image.labels)
+            and all(image.created < limit for limit in until)
+        )
+        if wanted and not (dangling and image.tags) and not _users(content, image):
+            removed += await _delete(content, image, tell)
+    return removed, before - sum(layer.size for layer in content.layers.all())
+
+
+async def _untag(content: Content, image: Image, name: str, tell: Tell) -> Image:
+    tags = tuple(tag for tag in image.tags if tag != name)
+    repository = Reference.parse(name).repository
+    digests = tuple(digest for digest in image.digests if digest != name)
+    if not any(Reference.parse(tag).repository == repository for tag in tags):
+        # Digests say where a tag came from; without one they would keep the image alive.
+        digests = tuple(d for d in digests if Reference.parse(d).repository != repository)
+    image = replace(image, tags=tags, digests=digests)
+    await content.rows.change([image])
+    tell("untag", image)
+    return image
+
+
+async def _delete(content: Content, image: Image, tell: Tell) -> list[Removed]:
+    await content.rows.change([], [image.id])
+    removed = [Removed(untagged=name) for name in (*image.tags, *image.digests)]
+    for _ in image.tags:
+        tell("untag", image)
+    await content.sweep()
+    tell("delete", image)
+    gone = [
+        Removed(deleted=chain)
+        for chain, diff_id in zip(_chain_ids(image), image.layers, strict=True)
+        if content.layers.find(diff_id) is None
+    ]
+    return [*removed, Removed(deleted=image.id), *reversed(gone)]
+
+
+def _named(image: Image, text: str) -> str:
+    """The tag or digest that ``text`` is, empty when it is an ID (or the beginning of one)."""
+    if image.id.removeprefix("sha256:").startswith(text.removeprefix("sha256:")):
+        return ""
+    return str(Reference.parse(text))
+
+
+def _is_last(image: Image) -> bool:
+    """Whether all that names the image is one tag (and digests of the same repository)."""
+    names = (*image.tags, *image.digests)
+    repositories = {Reference.parse(name).repository for name in names}
+    return len(image.tags) <= 1 and len(repositories) <= 1
+
+
+def _refuse_references(image: Image) -> None:
+    if not _is_last(image):
+        raise Conflict(
+            f"conflict: unable to delete {ids.short(image.id)} (must be forced) - image is "
+            f"referenced in multiple repositories: {', '.join(image.tags)}"
+        )
+
+
+def _refuse_users(content: Content, image: Image, force: bool) -> None:
+    for container in content.containers.all():
+        if container.image_id != image.id:
+            continue
+        if container.state.status.is_running:
+            raise Conflict(
+                f"conflict: unable to delete {ids.short(image.id)} (cannot be forced) - image is "
+                f"being used by running container {ids.short(container.id)}"
+            )
+        if not force:
+            raise Conflict(
+                f"conflict: unable to delete {ids.short(image.id)} (must be forced) - image is "
+                f"being used by stopped container {ids.short(container.id)}"
+            )
+
+
+def _users(content: Content, image: Image) -> list[str]:
+    """Short IDs of the containers, running or not, that were made from the image."""
+    return [
+        ids.short(container.id)
+        for container in content.containers.all()
+        if container.image_id == image.id
+    ]
+
+
+def _chain_ids(image: Image) -> list[str]:
+    """The IDs by which Docker tells deleted layers: each depends on the ones below.
+
+    Source: OCI image specification, config.md, "Layer ChainID".
+    """
+    chains = image.layers[:1]
+    for diff_id in image.layers[1:]:
+        both = f"{chains[-1]} {diff_id}".encode()
+        chains.append(f"sha256:{hashlib.sha256(both).hexdigest()}")
+    return chains
