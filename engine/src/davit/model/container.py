@@ -7,7 +7,7 @@ import enum
 import msgspec
 
 from davit.errors import Conflict
-from davit.model.config import ContainerConfig, HostConfig, Wire
+from davit.model.config import ContainerConfig, HostConfig, RestartPolicy, Wire
 from davit.model.network import EndpointSettings, Sandbox
 from davit.model.volume import MountPoint
 
@@ -131,3 +131,23 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     exec_ids: list[str] = []
     size_rw: int | None = None
     size_root_fs: int | None = None
+
+
+class UpdateRequest(Wire, frozen=True):
+    """The body of ``POST /containers/{id}/update``; None is or zero is for what stays as it is."""
+
+    cpu_shares: int | None = None
+    memory: int | None = None
+    blkio_weight: int | None = None
+    cpu_period: int | None = None
+    cpu_quota: int | None = None
+    cpu_realtime_period: int | None = None
+    cpu_realtime_runtime: int | None = None
+    cpuset_cpus: str | None = None
+    cpuset_mems: str | None = None
+    kernel_memory: int | None = None
+    memory_reservation: int | None = None
+    memory_swap: int | None = None
+    nano_cpus: int | None = None
+    pids_limit: int | None = None
+    restart_policy: RestartPolicy | None = None

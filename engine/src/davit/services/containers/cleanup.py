@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 from davit.model.container import Container
+from davit.services.containers import prepare
 from davit.services.containers.context import Context
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,9 @@ async def after_exit(ctx: Context, container: Container, left: asyncio.Event) ->
 
     await asyncio.gather(
         leave(),
+        _quietly(
+            asyncio.to_thread(prepare.drop_shm, ctx.paths, container.id), "unmount", container.id
+        ),
         _quietly(ctx.monitors.forget(container.id), "forget", container.id),
         _quietly(ctx.rootfs.unmount(ctx.paths.rootfs(container.id)), "unmount", container.id),
         give_back_volumes(ctx, container),
@@ -40,6 +44,9 @@ async def orphan(ctx: Context, container_id: str) -> None:
     await _quietly(ctx.monitors.forget(container_id), "forget", container_id)
     await _quietly(ctx.networks.leave(container_id), "leave networks", container_id)
     await _quietly(ctx.rootfs.unmount(ctx.paths.rootfs(container_id)), "unmount", container_id)
+    await _quietly(
+        asyncio.to_thread(prepare.drop_shm, ctx.paths, container_id), "unmount", container_id
+    )
     await remove_tree(ctx.paths.bundle(container_id))
 
 

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from davit.config import Settings
 from davit.model.container import Container
+from davit.model.host import HostFacts
 from davit.model.runtime import Launched
 from davit.services.containers.needs import (
     Events,
@@ -84,6 +85,8 @@ BeforeStart = Callable[[str], Awaitable[None]]
 class Context:
     """Passed to every verb. Containers that run, or whose clean-up goes on, have a :class:`Run`.
 
+    init: path of an init on the host, empty for none.
+    exec_ids: the execs of a container that have not ended.
     before_start: called with a container's ID when its process exists and has not begun, so that
     waiting clients can attach without losing a byte.
     """
@@ -97,10 +100,13 @@ class Context:
     networks: Networking
     monitors: Monitors
     rootfs: Rootfs
+    host: HostFacts
+    init: str = ""
     locks: Locks = field(default_factory=Locks)
     waiters: Waiters = field(default_factory=Waiters)
     background: Background = field(default_factory=Background)
     runs: dict[str, Run] = field(default_factory=dict)
+    exec_ids: Callable[[str], list[str]] = lambda _: []
     before_start: list[BeforeStart] = field(default_factory=list)
 
     def announce(self, container: Container, action: str, **attributes: str) -> None:

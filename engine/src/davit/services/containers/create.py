@@ -19,6 +19,7 @@ from davit.model.volume import MountPoint
 from davit.services.containers import endpoints, fill, merge, mounts, validate
 from davit.services.containers.context import Context
 from davit.services.containers.mounts import MountWish
+from davit.spec import build
 
 _RUNTIMES = ("runc", "crun", "io.containerd.runc.v2")
 
@@ -71,6 +72,7 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
             networks=networks,
             mounts=points,
         )
+        build.check(container, ctx.host)
         await fill.fill_volumes(
             ctx, container, [point for point, wish in zip(points, wishes, strict=True) if wish.copy]
         )

@@ -8,9 +8,9 @@ import msgspec
 
 from davit.model.container import Container, Ended, Status
 from davit.model.runtime import Exit, Launched
-from davit.services.containers import cleanup, restart
+from davit.services.containers import cleanup, policy
 from davit.services.containers.context import Context, Run
-from davit.services.containers.restart import Decision
+from davit.services.containers.policy import Decision
 
 FollowUp = Callable[[Context, str, Run, Decision], Awaitable[None]]
 
@@ -45,7 +45,7 @@ async def record_exit(ctx: Context, container_id: str, end: Exit, delay: int) ->
         return Decision()
     state = container.state
     uptime = max(0, end.finished_at - state.started_at)
-    decision = restart.decide(
+    decision = policy.decide(
         container.host_config,
         exit_code=end.exit_code,
         stopped_by_user=state.stopped_by_user,

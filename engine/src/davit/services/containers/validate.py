@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from davit.errors import InvalidParameter, NotSupported
 from davit.model import ids
 from davit.model.config import ContainerConfig, HealthConfig, HostConfig
-from davit.services.containers import ports, resources, restart, signals
+from davit.services.containers import policy, ports, resources, signals
 
 # davit writes one log format; clients that ask for these get what they expect of `docker logs`.
 LOG_DRIVERS = ("", "json-file", "local", "none")
@@ -36,7 +36,7 @@ def check(config: ContainerConfig, host: HostConfig, machine: Host) -> list[str]
     """Raise InvalidParameter or NotSupported for the first thing wrong; return warnings."""
     _check_config(config)
     _check_unsupported(host)
-    restart.check(host.restart_policy, auto_remove=host.auto_remove)
+    policy.check(host.restart_policy, auto_remove=host.auto_remove)
     _check_modes(config, host)
     _check_network(config, host)
     if host.log_config.type not in LOG_DRIVERS:

@@ -1,0 +1,101 @@
+"""The containers as one thing: what the routes and the daemon hold; each verb is elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+
+from davit.model.container import (
+    Container,
+    Created,
+    CreateRequest,
+    Details,
+    Ended,
+    UpdateRequest,
+)
+from davit.model.filters import Filters
+from davit.model.network import EndpointSettings
+from davit.services.containers import (
+    create,
+    networks,
+    pause,
+    query,
+    reconcile,
+    remove,
+    restart,
+    start,
+    stop,
+    update,
+)
+from davit.services.containers.context import Context
+
+
+class ContainerService:
+    """Everything that can be done with containers. A reference is a name, an ID or its prefix."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    async def open(self) -> None:
+        """Take up where an earlier davitd ended; once, at start-up, before requests are served."""
+        await reconcile.reconcile(self._ctx)
+
+    async def close(self) -> None:
+        """End davitd's part; containers go on."""
+        await self._ctx.background.close()
+
+    def get(self, reference: str) -> Container:
+        """Raises NotFound."""
+        return self._ctx.store.get(reference)
+
+    async def create(self, name: str, request: CreateRequest, platform: str = "") -> Created:
+        return await create.create(self._ctx, name, request, platform)
+
+    async def start(self, reference: str) -> None:
+        await start.start(self._ctx, reference)
+
+    async def stop(self, reference: str, *, signal: str = "", timeout: int | None = None) -> None:
+        await stop.stop(self._ctx, reference, signal_name=signal, timeout=timeout)
+
+    async def restart(
+        self, reference: str, *, signal: str = "", timeout: int | None = None
+    ) -> None:
+        await restart.restart(self._ctx, reference, signal_name=signal, timeout=timeout)
+
+    async def kill(self, reference: str, signal: str = "") -> None:
+        await stop.kill(self._ctx, reference, signal)
+
+    async def pause(self, reference: str) -> None:
+        await pause.pause(self._ctx, reference)
+
+    async def unpause(self, reference: str) -> None:
+        await pause.unpause(self._ctx, reference)
+
+    def wait(self, reference: str, condition: str = "") -> asyncio.Future[Ended]:
+        """Return what will hold the result: no end is missed from the call on."""
+        return self._ctx.waiters.subscribe(self._ctx.store.get(reference), condition)
+
+    async def remove(self, reference: str, *, force: bool = False, volumes: bool = False) -> None:
+        await remove.remove(self._ctx, reference, force=force, volumes=volumes)
+
+    async def prune(self, filters: Filters) -> tuple[list[str], int]:
+        return await remove.prune(self._ctx, filters)
+
+    async def rename(self, reference: str, name: str) -> None:
+        await update.rename(self._ctx, reference, name)
+
+    async def update(self, reference: str, request: UpdateRequest) -> list[str]:
+        return await update.update(self._ctx, reference, request)
+
+    async def inspect(self, reference: str, *, size: bool = False) -> Details:
+        return await query.inspect(self._ctx, reference, size=size)
+
+    async def select(
+        self, filters: Filters, *, every: bool = False, limit: int = 0, size: bool = False
+    ) -> list[Details]:
+        return await query.select(self._ctx, filters, every=every, limit=limit, size=size)
+
+    async def connect(self, network: str, container: str, wish: EndpointSettings) -> None:
+        await networks.connect(self._ctx, network, container, wish)
+
+    async def disconnect(self, network: str, container: str, *, force: bool = False) -> None:
+        await networks.disconnect(self._ctx, network, container, force=force)

@@ -1,0 +1,214 @@
+"""Start: layers, namespace, files and process; networks are joined while the runtime creates.
+
+Every step pushes its undo, so that a failed start leaves nothing but the reason in the row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+
+from davit.errors import DavitError, NotFound, NotModified
+from davit.model import times
+from davit.model.container import Container, Ended, Status
+from davit.model.network import Sandbox
+from davit.model.runtime import Launch, Launched
+from davit.services.containers import cleanup, monitor, networks, prepare, remove
+from davit.services.containers.context import Context, Run
+from davit.services.containers.policy import Decision
+
+logger = logging.getLogger(__name__)
+
+_NOT_FOUND, _NOT_EXECUTABLE, _FAILED = 127, 126, 128
+
+
+async def start(ctx: Context, reference: str) -> None:
+    """Start a container. Raises NotFound, NotModified when it runs, Conflict, and what failed."""
+    container_id = ctx.store.get(reference).id
+    async with ctx.locks(container_id):
+        container = ctx.store.get(container_id)
+        status = container.state.status
+        if status is Status.PAUSED:
+            # Words and status of the Engine API: a paused container runs, so nothing is to do.
+            raise NotModified(f"container {reference} is paused: unpause it")
+        if status in (Status.RUNNING, Status.RESTARTING):
+            raise NotModified(f"container {reference} is running already")
+        try:
+            await run(ctx, container)
+        except BaseException:
+            if container.host_config.auto_remove:
+                await remove.delete(ctx, ctx.store.get(container_id), volumes=True)
+            raise
+
+
+async def run(ctx: Context, container: Container, *, delay: int | None = None) -> None:
+    """Start a container whose lock is held.
+
+    delay: ns that the restart policy waited, None when it is not the policy that starts it.
+    """
+    previous = ctx.runs.get(container.id)
+    if previous is not None:
+        await previous.cleaned.wait()
+    try:
+        async with AsyncExitStack() as undo:
+            launched = await _launch(ctx, container, undo)
+            await ctx.monitors.start(container.id)
+            await _record_start(ctx, container.id, launched, by_policy=delay is not None)
+            undo.pop_all()
+    except BaseException as error:
+        await _record_failure(ctx, container.id, error)
+        raise
+    monitor.watch(ctx, container.id, launched, follow_up, delay=delay or 0)
+    ctx.announce(container, "start")
+
+
+async def follow_up(ctx: Context, container_id: str, run_: Run, decision: Decision) -> None:
+    """Restart or remove after an end, unless somebody did something else meanwhile."""
+    if decision.restart:
+        await asyncio.sleep(decision.delay / 10**9)
+    elif not decision.remove:
+        return
+    async with ctx.locks(container_id):
+        container = ctx.store.find(container_id)
+        if container is None or ctx.runs.get(container_id) is not run_:
+            return
+        status = container.state.status
+        try:
+            if decision.remove and status is Status.EXITED:
+                await remove.delete(ctx, container, volumes=True)
+            elif decision.restart and status is Status.RESTARTING:
+                await run(ctx, container, delay=decision.delay)
+        except DavitError as error:
+            logger.error("%s: %s", container.name, error.message)
+
+
+async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> Launched:
+    """Bring the container to the point where only its process has not begun."""
+    paths, host = ctx.paths, container.host_config
+    modes = (("net", host.network_mode), ("ipc", host.ipc_mode), ("pid", host.pid_mode))
+    donors = {kind: found for kind, mode in modes if (found := prepare.donor(ctx, mode))}
+    await asyncio.to_thread(prepare.make_directories, paths, container.id)
+    undo.push_async_callback(cleanup.remove_tree, paths.bundle(container.id))
+    netns = await _make_ready(ctx, container, undo)
+    if "net" in donors:
+        netns = f"/proc/{donors['net'].state.pid}/ns/net"
+
+    request = prepare.join_request(ctx, container)
+    files = prepare.Files(paths, container)
+    resolv_conf = await prepare.resolv_conf(ctx, container, request)
+
+    def write() -> None:
+        files.write(hostname=container.config.hostname, resolv_conf=resolv_conf)
+        prepare.make_shm(paths, container)
+        prepare.write_bundle(ctx, container, netns=netns, donors=donors, files=files)
+
+    undo.push_async_callback(asyncio.to_thread, prepare.drop_shm, paths, container.id)
+    await asyncio.to_thread(write)
+
+    undo.push_async_callback(ctx.monitors.forget, container.id)
+    launch = Launch(
+        container_id=container.id,
+        bundle=str(paths.bundle(container.id)),
+        log="" if host.log_config.type == "none" else str(paths.log(container.id)),
+        terminal=container.config.tty,
+        stdin=container.config.open_stdin,
+        stdin_once=container.config.stdin_once,
+    )
+
+    async def join() -> None:
+        sandbox: Sandbox | None = None
+        if request.endpoints:
+            sandbox = await ctx.networks.join(request)
+            for network in sandbox.endpoints:
+                networks.announce(ctx, container, "connect", ctx.networks.resolve(network))
+        await files.write_hosts(await prepare.hosts(ctx, container, request, sandbox))
+
+    joining = asyncio.create_task(join())
+    launching = asyncio.create_task(ctx.monitors.launch(launch))
+    try:
+        await asyncio.gather(joining, launching)
+    except BaseException:
+        # Both must have ended before anything is undone.
+        for task in (joining, launching):
+            task.cancel()
+        await asyncio.gather(joining, launching, return_exceptions=True)
+        raise
+    for callback in ctx.before_start:
+        await callback(container.id)
+    return launching.result()
+
+
+async def _make_ready(ctx: Context, container: Container, undo: AsyncExitStack) -> str | None:
+    """Mount the layers and the volumes; return the path of a new network namespace."""
+    netns: Path | None = None
+    mode = container.host_config.network_mode
+    if mode != "host" and not mode.startswith("container:"):
+        undo.push_async_callback(ctx.networks.leave, container.id)
+        netns = await ctx.networks.prepare(container.id)
+    root = ctx.paths.rootfs(container.id)
+    undo.push_async_callback(ctx.rootfs.unmount, root)
+    await ctx.rootfs.mount(
+        lower=ctx.images.directories(container.layers),
+        upper=ctx.paths.upper(container.id),
+        work=ctx.paths.work(container.id),
+        target=root,
+    )
+    undo.push_async_callback(cleanup.give_back_volumes, ctx, container)
+    for point in container.mounts:
+        if point.type == "volume":
+            await ctx.volumes.mount(point.name, container.id)
+    return str(netns) if netns is not None else None
+
+
+async def _record_start(
+    ctx: Context, container_id: str, launched: Launched, *, by_policy: bool
+) -> None:
+    def edit(before: Container) -> Container:
+        state = msgspec.structs.replace(
+            before.state.to(Status.RUNNING),
+            pid=launched.pid,
+            conmon_pid=launched.conmon_pid,
+            start_ticks=launched.start_ticks,
+            exit_code=0,
+            error="",
+            oom_killed=False,
+            started_at=times.now(),
+            finished_at=0,
+            stopped_by_user=False,
+            restart_count=before.state.restart_count + 1 if by_policy else 0,
+        )
+        return msgspec.structs.replace(before, state=state)
+
+    await ctx.store.change(container_id, edit)
+
+
+async def _record_failure(ctx: Context, container_id: str, error: BaseException) -> None:
+    """Keep why a start failed. A container that waited for its restart has ended for good."""
+    reason = error.message if isinstance(error, DavitError) else f"{type(error).__name__}: {error}"
+    code = exit_code_of(reason)
+
+    def edit(before: Container) -> Container:
+        status = before.state.status
+        if status is not Status.CREATED:
+            status = Status.EXITED
+        state = msgspec.structs.replace(before.state.to(status), exit_code=code, error=reason)
+        return msgspec.structs.replace(before, state=state)
+
+    try:
+        container = await ctx.store.change(container_id, edit)
+    except NotFound:
+        return
+    ctx.waiters.exited(container_id, Ended(exit_code=container.state.exit_code))
+
+
+def exit_code_of(reason: str) -> int:
+    """The exit code that stands for a failed start, as shells have it."""
+    if "executable file not found" in reason or "no such file or directory" in reason:
+        return _NOT_FOUND
+    if "permission denied" in reason:
+        return _NOT_EXECUTABLE
+    return _FAILED
