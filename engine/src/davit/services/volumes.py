@@ -203,5 +203,3 @@ class VolumeService:
             )
             for volume in self._store.all()
         ]
-
-

@@ -65,6 +65,11 @@ class Background:
         task.add_done_callback(self._done)
         return task
 
+    async def settle(self) -> None:
+        """Wait until nothing is under way any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def close(self) -> None:
         """Cancel what is under way and wait for its end."""
         tasks = list(self._tasks)

@@ -44,7 +44,9 @@ async def record_exit(ctx: Context, container_id: str, end: Exit, delay: int) ->
     if container is None:
         return Decision()
     state = container.state
-    uptime = max(0, end.finished_at - state.started_at)
+    # The exit's time is a file's, from the kernel's coarse clock: some ms behind.
+    finished_at = max(end.finished_at, state.started_at)
+    uptime = finished_at - state.started_at
     decision = policy.decide(
         container.host_config,
         exit_code=end.exit_code,
@@ -64,15 +66,13 @@ async def record_exit(ctx: Context, container_id: str, end: Exit, delay: int) ->
             exit_code=end.exit_code,
             error=end.error,
             oom_killed=end.oom_killed,
-            finished_at=end.finished_at,
+            finished_at=finished_at,
         )
         return msgspec.structs.replace(before, state=after)
 
     await ctx.store.change(container_id, edit)
     if end.oom_killed:
         ctx.announce(container, "oom")
-    ctx.announce(
-        container, "die", exitCode=str(end.exit_code), execDuration=str(uptime // 10**9)
-    )
+    ctx.announce(container, "die", exitCode=str(end.exit_code), execDuration=str(uptime // 10**9))
     ctx.waiters.exited(container_id, Ended(exit_code=end.exit_code))
     return decision

@@ -31,6 +31,10 @@ class Images(Protocol):
         """Return the unpacked directory of each diff ID, in the same order, as short paths."""
         ...
 
+    async def sweep(self) -> None:
+        """Delete layers that neither an image nor a container has any more."""
+        ...
+
 
 class Volumes(Protocol):
     def find(self, name: str) -> Volume | None: ...

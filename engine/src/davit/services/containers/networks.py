@@ -59,9 +59,7 @@ async def disconnect(
         if container.host_config.network_mode == "host":
             raise Conflict("container cannot be disconnected from host network")
         if network.name not in container.networks:
-            raise Conflict(
-                f"container {container_id} is not connected to network {network.name}"
-            )
+            raise Conflict(f"container {container_id} is not connected to network {network.name}")
         if container.state.status.is_running:
             await ctx.networks.disconnect(container_id, network)
 

@@ -62,7 +62,7 @@ async def _details(ctx: Context, container: Container, *, size: bool) -> Details
     paths = ctx.paths
     try:
         tagged = ctx.images.resolve(container.config.image).id == container.image_id
-    except NotFound:
+    except (NotFound, InvalidParameter):
         tagged = False
     size_rw = size_root = None
     if size:
@@ -133,10 +133,10 @@ def _ancestor(ctx: Context, references: list[str]) -> Test:
     for reference in references:
         try:
             found.add(ctx.images.resolve(reference).id)
-        except NotFound:
+        except (NotFound, InvalidParameter):
             continue
-    return lambda container: container.image_id in found or any(
-        ref == container.config.image for ref in references
+    return lambda container: (
+        container.image_id in found or any(ref == container.config.image for ref in references)
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from davit.drivers.volume import disk_usage
-from davit.errors import Conflict, DavitError
+from davit.errors import Conflict, DavitError, NotFound
 from davit.model import times
 from davit.model.container import Container, Ended, Status
 from davit.model.filters import Filters
@@ -51,7 +51,7 @@ async def delete(ctx: Context, container: Container, *, volumes: bool) -> None:
         await _remove_anonymous_volumes(ctx, container)
     ctx.announce(container, "destroy")
     ctx.waiters.removed(container.id, Ended(exit_code=container.state.exit_code))
-    ctx.background.spawn(_delete_files(ctx, container.id, run), f"removal of {container.id}")
+    ctx.background.spawn(_delete_files(ctx, container, run), f"removal of {container.id}")
 
 
 async def prune(ctx: Context, filters: Filters) -> tuple[list[str], int]:
@@ -107,7 +107,12 @@ async def _remove_anonymous_volumes(ctx: Context, container: Container) -> None:
             logger.error("volume %s is left behind: %s", volume.name, error.message)
 
 
-async def _delete_files(ctx: Context, container_id: str, run: Run | None) -> None:
+async def _delete_files(ctx: Context, container: Container, run: Run | None) -> None:
     if run is not None:
         await run.cleaned.wait()
-    await cleanup.remove_tree(ctx.paths.container(container_id))
+    await cleanup.remove_tree(ctx.paths.container(container.id))
+    try:
+        ctx.images.resolve(container.image_id)
+    except NotFound:
+        # Its image was removed by force while the container held the layers.
+        await ctx.images.sweep()

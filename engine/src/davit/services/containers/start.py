@@ -56,8 +56,11 @@ async def run(ctx: Context, container: Container, *, delay: int | None = None) -
     try:
         async with AsyncExitStack() as undo:
             launched = await _launch(ctx, container, undo)
+            started_at = times.now()
             await ctx.monitors.start(container.id)
-            await _record_start(ctx, container.id, launched, by_policy=delay is not None)
+            await _record_start(
+                ctx, container.id, launched, started_at, by_policy=delay is not None
+            )
             undo.pop_all()
     except BaseException as error:
         await _record_failure(ctx, container.id, error)
@@ -165,7 +168,7 @@ async def _make_ready(ctx: Context, container: Container, undo: AsyncExitStack) 
 
 
 async def _record_start(
-    ctx: Context, container_id: str, launched: Launched, *, by_policy: bool
+    ctx: Context, container_id: str, launched: Launched, started_at: int, *, by_policy: bool
 ) -> None:
     def edit(before: Container) -> Container:
         state = msgspec.structs.replace(
@@ -176,7 +179,7 @@ async def _record_start(
             exit_code=0,
             error="",
             oom_killed=False,
-            started_at=times.now(),
+            started_at=started_at,
             finished_at=0,
             stopped_by_user=False,
             restart_count=before.state.restart_count + 1 if by_policy else 0,

@@ -40,6 +40,7 @@ class ContainerStreams:
         async with self._ctx.locks(container.id):
             container = self._ctx.store.get(container.id)
             check_attachable(container)
+            self._ctx.announce(container, "attach")
             if container.state.status is Status.RUNNING:
                 return await self._ctx.monitors.attach(container.id)
             console: asyncio.Future[Console] = asyncio.get_running_loop().create_future()

@@ -162,5 +162,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-

@@ -23,9 +23,7 @@ class Waiters:
         """
         condition = condition or CONDITIONS[0]
         if condition not in CONDITIONS:
-            raise InvalidParameter(
-                f'invalid condition: "{condition}": use {", ".join(CONDITIONS)}'
-            )
+            raise InvalidParameter(f'invalid condition: "{condition}": use {", ".join(CONDITIONS)}')
         future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         state = container.state
         runs = state.status.is_running or state.status is Status.RESTARTING
