@@ -11,6 +11,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: davitd's own bounding set (``CAP_…``): no container can have more.
     cgroup_version: 1 or 2. swap_accounting: whether memory + swap can be limited.
     seccomp, apparmor, selinux: what the running kernel offers.
+    x32: whether it runs programs of the x32 ABI (x86-64 only; most kernels do not).
     hard_limits: rlimit name (``nofile``) → davitd's own hard limit, -1 for unlimited.
     architecture: ``uname -m``. kernel: (major, minor). oom_score_adj: davitd's own.
     """
@@ -21,6 +22,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     seccomp: bool = True
     apparmor: bool = False
     selinux: bool = False
+    x32: bool = False
     hard_limits: dict[str, int] = {}
     architecture: str = "x86_64"
     kernel: tuple[int, int] = (5, 0)

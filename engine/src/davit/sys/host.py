@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import resource
@@ -10,6 +11,8 @@ from pathlib import Path
 from davit.model.host import HostFacts
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
+_X32_GETPID = 0x40000000 | 39  # __X32_SYSCALL_BIT, arch/x86/include/uapi/asm/unistd.h
+_libc = ctypes.CDLL(None, use_errno=True)
 _RLIMIT = re.compile(r"RLIMIT_([A-Z]+)\Z")
 
 
@@ -33,6 +36,7 @@ def read(capability_names: tuple[str, ...]) -> HostFacts:
         seccomp=re.search(r"^Seccomp:", status, re.M) is not None,
         apparmor=_says(Path("/sys/module/apparmor/parameters/enabled"), "Y"),
         selinux=Path("/sys/fs/selinux/enforce").exists(),
+        x32=os.uname().machine == "x86_64" and _libc.syscall(_X32_GETPID) > 0,
         hard_limits=_hard_limits(),
         architecture=os.uname().machine,
         kernel=(major, minor),

@@ -24,15 +24,17 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[_STATE] in (b"Z", b"X") else int(fields[_START_TICKS])
 
 
-async def readable(descriptor: int) -> None:
-    """Return when something can be read from a descriptor, or it has come to its end."""
+async def readable(*descriptors: int) -> None:
+    """Return when one of them can be read, has come to its end, or is of a process that ended."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
-    loop.add_reader(descriptor, ready.set)
+    for descriptor in descriptors:
+        loop.add_reader(descriptor, ready.set)
     try:
         await ready.wait()
     finally:
-        loop.remove_reader(descriptor)
+        for descriptor in descriptors:
+            loop.remove_reader(descriptor)
 
 
 async def wait_end(pid: int, ticks: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,3 +42,14 @@ class Layout:
             return file
         directory = self.execs / process_id / "exits"
         return next(directory.iterdir(), None) if directory.is_dir() else None
+
+    def clear(self, process_id: str) -> None:
+        """Remove what conmon has left of a container, beside its bundle, or of an exec. Blocking.
+
+        A link to the directory with the attach socket stays in ``sockets``. conmon makes its name
+        one shorter when the path would fill a socket's address to the last byte.
+        """
+        for link in (process_id, process_id[:-1]):
+            (self.sockets / link).unlink(missing_ok=True)
+        (self.exits / process_id).unlink(missing_ok=True)
+        shutil.rmtree(self.execs / process_id, ignore_errors=True)

@@ -6,6 +6,7 @@ Everything here can therefore be asked again by a davitd that has just started.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Mapping
@@ -64,8 +65,7 @@ class ConmonMonitors:
         home = self._layout.execs / launch.exec_id
         (home / "exits").mkdir(parents=True, mode=0o711)
         async with AsyncExitStack() as undo:
-            undo.callback(shutil.rmtree, home, ignore_errors=True)
-            undo.callback((self._layout.sockets / launch.exec_id).unlink, missing_ok=True)
+            undo.push_async_callback(asyncio.to_thread, self._layout.clear, launch.exec_id)
             specification = home / "process.json"
             specification.write_bytes(launch.process)
             arguments = self._arguments(launch.container_id, launch.exec_id, home)
@@ -116,9 +116,7 @@ class ConmonMonitors:
         if early is not None:
             await early.close()
         await self._runtime.delete(process_id)
-        (self._layout.sockets / process_id).unlink(missing_ok=True)
-        (self._layout.exits / process_id).unlink(missing_ok=True)
-        shutil.rmtree(self._layout.execs / process_id, ignore_errors=True)
+        await asyncio.to_thread(self._layout.clear, process_id)
 
     async def attach(self, process_id: str) -> AttachConsole:
         early = self._early.pop(process_id, None)

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from davit.drivers.conmon import shortcuts
 from davit.errors import Conflict, SystemFailure
 from davit.sys import process
 
@@ -24,9 +26,11 @@ class Runtime:
     def __init__(self, executable: str, root: Path) -> None:
         self.executable = executable
         self.root = root
+        self._is_runc = Path(executable).name == "runc"
 
     async def start(self, container_id: str) -> None:
-        await self._run("start", container_id)
+        if not (self._is_runc and await shortcuts.start(self.root / container_id)):
+            await self._run("start", container_id)
 
     async def kill(self, container_id: str, signal: int) -> None:
         """Signal the container's init. Raises Conflict when it has none."""
@@ -49,7 +53,10 @@ class Runtime:
 
     async def delete(self, container_id: str) -> None:
         """Kill what is left of the container and drop its state and cgroup. Idempotent."""
-        if not (self.root / container_id).exists():
+        home = self.root / container_id
+        if not home.exists():
+            return
+        if self._is_runc and await asyncio.to_thread(shortcuts.delete, home):
             return
         completed = await process.run(self._argv("delete", "--force", container_id))
         if completed.status and not any(text in completed.stderr for text in _UNKNOWN):
