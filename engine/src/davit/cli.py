@@ -55,6 +55,8 @@ def _level(text: str) -> str:
 
 def _interface(text: str) -> str:
     try:
+        if "/" not in text:
+            raise ValueError
         return str(ipaddress.ip_interface(text))
     except ValueError:
         raise InvalidParameter(
@@ -195,9 +197,9 @@ def _settings(given: argparse.Namespace) -> Settings:
             values[option.field] = _convert(option, texts, f"--{option.names[0]}")
     if getattr(given, "debug", False):
         values["log_level"] = "debug"
+    if "run_root" in values:
+        values.setdefault("hosts", (f"unix://{values['run_root']}/davit.sock",))
     settings = Settings(**values)
-    if "run_root" in values and "hosts" not in values:
-        raise InvalidParameter("--run-root without --host: say where to listen, -H unix:///PATH")
     if given.validate:
         _validate(settings)
         print("configuration OK")

@@ -11,20 +11,47 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from davit import __version__
-from davit.api.routes import events as event_routes
-from davit.api.routes import missing
-from davit.api.routes import system as system_routes
-from davit.api.routes import volumes as volume_routes
+from davit.api.routes import (
+    container_io,
+    containers,
+    events,
+    image_transfer,
+    images,
+    missing,
+    networks,
+    system,
+    volumes,
+)
+from davit.api.routes import exec as exec_
 from davit.api.server import Server
 from davit.config import Settings
+from davit.drivers.conmon import ConmonMonitors
+from davit.drivers.conmon.layout import Layout
+from davit.drivers.conmon.runtime import Runtime
+from davit.drivers.logs.reader import LogReader
+from davit.drivers.overlay import OverlayRootfs
 from davit.drivers.volume import LocalVolumes
+from davit.services import erase as erasing
+from davit.services.containers.context import Context
+from davit.services.containers.exec import ExecService
+from davit.services.containers.prepare import find_init
+from davit.services.containers.reconcile import live
+from davit.services.containers.service import ContainerService
+from davit.services.containers.streams import ContainerStreams
 from davit.services.events import EventService
+from davit.services.images.service import ImageService
+from davit.services.networks.service import NetworkService
 from davit.services.system import SystemService, instance_id
 from davit.services.volumes import VolumeService
+from davit.spec import capabilities
+from davit.store.blobs import BlobStore
 from davit.store.containers import ContainerStore
 from davit.store.db import Database
+from davit.store.images import ImageStore
+from davit.store.layers import LayerStore
 from davit.store.paths import Paths
 from davit.store.volumes import VolumeStore
+from davit.sys import host
 from davit.sys.lock import RootLock
 from davit.sys.notify import notify
 
@@ -33,47 +60,99 @@ logger = logging.getLogger(__name__)
 
 def run(settings: Settings, *, notify_socket: str = "") -> int:
     """Serve until SIGTERM or SIGINT; return the exit status. Containers go on without davitd."""
-    lock = RootLock(settings.data_root)
-    try:
-        with _pidfile(settings.pidfile):
-            asyncio.run(_serve(settings, notify_socket))
-    finally:
-        lock.release()
+    with _locked(settings), _pidfile(settings.pidfile):
+        asyncio.run(_serve(settings, notify_socket))
+    return 0
+
+
+def erase(settings: Settings, *, data: bool) -> int:
+    """End all containers of these roots and take everything they have in the kernel down."""
+    with _locked(settings):
+        asyncio.run(_erase(settings, data))
     return 0
 
 
 async def _serve(settings: Settings, notify_socket: str) -> None:
     stopping = _stop_on_signals()
     paths = Paths(data=settings.data_root, run=settings.run_root)
+    rootfs = OverlayRootfs()
+    rootfs.check(paths.data)
     async with contextlib.AsyncExitStack() as stack:
+        # State: rows in memory, written through to SQLite.
         database = Database(paths.database)
         await database.open()
         stack.push_async_callback(database.close)
+        container_rows = ContainerStore(database)
+        image_rows = ImageStore(database)
+        volume_rows = VolumeStore(database)
+        for rows in (container_rows, image_rows, volume_rows):
+            await rows.load()
 
-        container_store = ContainerStore(database)
-        volume_store = VolumeStore(database)
-        for store in (container_store, volume_store):
-            await store.load()
-
-        events = EventService()
-        volumes = VolumeService(
-            volume_store, LocalVolumes(paths.volumes), container_store, events.publish
+        # Drivers: the kernel, conmon and the OCI runtime.
+        layout = _layout(paths)
+        await asyncio.to_thread(layout.make)
+        monitors = ConmonMonitors(
+            settings.conmon, Runtime(settings.runtime, paths.runtime_root), layout
         )
-        system = SystemService(
+
+        # Services, each with those below it.
+        event_service = EventService()
+        image_service = ImageService(
+            image_rows,
+            BlobStore(paths.blobs, paths.ingest),
+            LayerStore(paths.layers, paths.ingest),
+            container_rows,
+            event_service.publish,
+        )
+        volume_service = VolumeService(
+            volume_rows, LocalVolumes(paths.volumes), container_rows, event_service.publish
+        )
+        network_service = NetworkService(settings, paths, database, event_service)
+        context = Context(
+            settings=settings,
+            paths=paths,
+            store=container_rows,
+            events=event_service,
+            images=image_service,
+            volumes=volume_service,
+            networks=network_service,
+            monitors=monitors,
+            rootfs=rootfs,
+            host=await asyncio.to_thread(host.read, capabilities.ALL),
+            init=await asyncio.to_thread(find_init, settings),
+        )
+        container_service = ContainerService(context)
+        streams = ContainerStreams(context, LogReader())
+        execs = ExecService(context)
+        context.exec_ids = execs.of_container
+        system_service = SystemService(
             settings,
             await instance_id(database),
-            containers=container_store.all,
-            images=lambda: (),
-            listeners=events.count,
+            containers=container_rows.all,
+            images=image_rows.all,
+            listeners=event_service.count,
         )
 
-        await volumes.recover()
+        # Reconcile: adopt what runs, finish or roll back what was in flight, remove orphans.
+        await image_service.open()
+        await volume_service.recover()
+        await network_service.open(live(context))
+        stack.push_async_callback(network_service.close)
+        await container_service.open()
+        stack.push_async_callback(container_service.close)
 
+        # Only now do clients see anything.
         server = Server(
             [
-                *system_routes.routes(system),
-                *event_routes.routes(events),
-                *volume_routes.routes(volumes),
+                *system.routes(system_service),
+                *events.routes(event_service),
+                *containers.routes(container_service),
+                *container_io.routes(container_service, streams),
+                *exec_.routes(execs),
+                *images.routes(image_service),
+                *image_transfer.routes(image_service),
+                *networks.routes(network_service, container_service),
+                *volumes.routes(volume_service),
                 *missing.routes(),
             ],
             group=settings.group,
@@ -88,6 +167,25 @@ async def _serve(settings: Settings, notify_socket: str) -> None:
         logger.info("davitd stops; containers go on")
 
 
+async def _erase(settings: Settings, data: bool) -> None:
+    paths = Paths(data=settings.data_root, run=settings.run_root)
+    database = Database(paths.database)
+    network_service = NetworkService(settings, paths, database, EventService())
+    runtime = Runtime(settings.runtime, paths.runtime_root)
+    await erasing.erase(settings, paths, runtime, network_service, data=data)
+    await network_service.close()
+
+
+def _layout(paths: Paths) -> Layout:
+    return Layout(
+        bundles=paths.run / "containers",
+        execs=paths.run / "execs",
+        exits=paths.exits,
+        sockets=paths.sockets,
+        runtime_root=paths.runtime_root,
+    )
+
+
 def _stop_on_signals() -> asyncio.Event:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -97,6 +195,15 @@ def _stop_on_signals() -> asyncio.Event:
         signal.SIGHUP, logger.warning, "settings are read at start only: restart davitd instead"
     )
     return stopping
+
+
+@contextlib.contextmanager
+def _locked(settings: Settings) -> Iterator[None]:
+    lock = RootLock(settings.data_root)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager
@@ -110,7 +217,3 @@ def _pidfile(path: Path | None) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
-
-
-def erase(settings: Settings, *, data: bool) -> int:
-    return 0

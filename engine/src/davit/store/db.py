@@ -33,7 +33,7 @@ class Database:
 
     async def close(self) -> None:
         await self._submit(self._close)
-        self._thread.shutdown()
+        self._thread.shutdown(wait=False)
 
     async def run(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         """Run ``work`` in a transaction on the database's thread.

@@ -44,7 +44,7 @@ class ContainerNetworks(Protocol):
         self, network_ref: str, container_ref: str, wish: EndpointSettings, /
     ) -> None: ...
 
-    async def disconnect(self, network_ref: str, container_ref: str, force: bool, /) -> None: ...
+    async def disconnect(self, network_ref: str, container_ref: str, /, *, force: bool) -> None: ...
 
 
 def routes(networks: Networks, containers: ContainerNetworks) -> list[Route]:
@@ -81,7 +81,7 @@ def routes(networks: Networks, containers: ContainerNetworks) -> list[Route]:
 
     async def disconnect(call: Call) -> web.StreamResponse:
         asked = await call.body(DisconnectRequest)
-        await containers.disconnect(call.name(), asked.container, asked.force)
+        await containers.disconnect(call.name(), asked.container, force=asked.force)
         return response.json({})
 
     return [

@@ -11,7 +11,6 @@ from davit.errors import Conflict, DavitError, InvalidParameter, NotFound
 from davit.model import codec, ids
 from davit.model.container import Container, Status
 from davit.model.exec import Exec, ExecSpec
-from davit.model.host import HostFacts
 from davit.model.runtime import ExecLaunch, Launched
 from davit.services.containers.context import Context
 from davit.services.containers.needs import Console
@@ -25,9 +24,8 @@ _KEEP_ENDED = 300
 class ExecService:
     """Everything that can be done with execs."""
 
-    def __init__(self, ctx: Context, host: HostFacts) -> None:
+    def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._host = host
         self._execs: dict[str, Exec] = {}
         self._ended: dict[str, asyncio.Event] = {}
         self._ended_at: dict[str, float] = {}
@@ -133,7 +131,7 @@ class ExecService:
         return codec.encode(
             process.for_exec(
                 container,
-                self._host,
+                self._ctx.host,
                 user,
                 spec.argv,
                 env=spec.env,

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from davit import cli
+from davit.config import AddressPool, Settings
+
+
+def settings(*arguments: str) -> Settings:
+    """What the command line comes to, without starting anything."""
+    parser = cli._parser()
+    return cli._settings(parser.parse_args(arguments))
+
+
+def test_flags_of_dockerd() -> None:
+    made = settings(
+        *("--data-root", "/d", "--exec-root", "/r", "-H", "unix:///a", "-H", "tcp://127.0.0.1:1"),
+        *("-G", "staff", "-p", "/pid", "-b", "br0", "--bip", "10.9.0.1/24", "--mtu", "1400"),
+        *("--fixed-cidr", "10.9.0.0/25", "--default-address-pool", "base=10.8.0.0/16,size=24"),
+        *("--dns", "10.0.0.53", "--dns-search", "example.org", "--dns-opt", "ndots:1"),
+        *("--label", "a=b", "--label", "c=d", "-l", "warn", "--default-runtime", "crun"),
+        *("--shutdown-timeout", "3", "--init-path", "/usr/bin/tini"),
+    )
+    assert made == Settings(
+        data_root=Path("/d"),
+        run_root=Path("/r"),
+        hosts=("unix:///a", "tcp://127.0.0.1:1"),
+        group="staff",
+        pidfile=Path("/pid"),
+        bridge="br0",
+        bip="10.9.0.1/24",
+        mtu=1400,
+        fixed_cidr="10.9.0.0/25",
+        default_address_pools=(AddressPool("10.8.0.0/16", 24),),
+        dns=("10.0.0.53",),
+        dns_search=("example.org",),
+        dns_options=("ndots:1",),
+        labels=("a=b", "c=d"),
+        log_level="warn",
+        runtime="crun",
+        shutdown_timeout=3,
+        init_path="/usr/bin/tini",
+    )
+
+
+def test_the_socket_lies_in_the_run_root() -> None:
+    assert settings().hosts == ("unix:///run/davit/davit.sock",)
+    assert settings("--run-root", "/r").hosts == ("unix:///r/davit.sock",)
+
+
+def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "davit.toml"
+    file.write_text(
+        'data-root = "/from/file"\nhost = ["unix:///f1", "unix:///f2"]\nmtu = 1300\n'
+        'debug = true\ndefault-address-pool = [{base = "10.7.0.0/16", size = 24}]\n'
+    )
+    made = settings("--config", str(file), "--mtu", "1200")
+    assert made.data_root == Path("/from/file")
+    assert made.hosts == ("unix:///f1", "unix:///f2")
+    assert made.mtu == 1200
+    assert made.log_level == "debug"
+    assert made.default_address_pools == (AddressPool("10.7.0.0/16", 24),)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("data_root = '/x'", "unknown key 'data_root'; known keys: bip, bridge, conmon, data-root"),
+        ("mtu = 'wide'", "mtu: 'wide' is not a whole number"),
+        ("mtu = [1, 2]", "mtu: one value is needed, 2 are given"),
+        ("= 1", "is not valid TOML"),
+    ],
+)
+def test_a_bad_file_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    file = tmp_path / "davit.toml"
+    file.write_text(text)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--config", str(file)])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert str(file) in said
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--bip", "10.0.0.1"], "--bip"),
+        (["--dns", "nowhere"], "--dns: 'nowhere' is not an IP address"),
+        (["--default-address-pool", "10.0.0.0/8"], "use base=10.0.0.0/16,size=24"),
+        (["--default-address-pool", "base=10.0.0.0/16,size=8"], "no /8 fits into 10.0.0.0/16"),
+        (["--fixed-cidr", "10.0.0.1/24"], "has host bits set"),
+        (["--log-level", "loud"], "debug, info, warn, error, fatal"),
+        (["--no-such-flag"], "--no-such-flag"),
+        (["--config", "/no/such/file"], "cannot read /no/such/file"),
+    ],
+)
+def test_bad_flags(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        # --validate: what is wrongly accepted must not start a daemon.
+        cli.main([*arguments, "--validate"])
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_validate_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "data"
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--validate", "--data-root", str(root)])
+    assert caught.value.code == 0
+    assert "configuration OK" in capsys.readouterr().out
+    assert not root.exists()
