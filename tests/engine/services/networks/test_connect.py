@@ -3,9 +3,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from blockbuster import BlockBuster
 
 from davit.drivers import netlink
-from davit.errors import Conflict, Forbidden, InvalidParameter
+from davit.errors import Conflict, Forbidden, InvalidParameter, SystemFailure
+from davit.model.filters import Filters
 from davit.model.network import EndpointIPAMConfig, EndpointSettings
 from davit.services.networks import options
 from tests.engine.services.networks.world import Echo, World, fetch, run_inside
@@ -86,10 +88,10 @@ async def test_a_refused_address_leaves_nothing(
 
 async def test_a_join_that_fails_half_way_undoes_itself(world: World) -> None:
     await world.network("app")
+    world.break_bridge("app")
     before = world.traces()
-    long_mac = wish(mac_address="01:00:5e:00:00:01")  # a multicast address: the kernel refuses it
-    with pytest.raises(Exception, match="cannot plug eth1 into bridge"):
-        await world.run("web", {"bridge": wish(), "app": long_mac}, ports={"80/tcp": []})
+    with pytest.raises(SystemFailure, match="cannot plug eth1 into bridge"):
+        await world.run("web", {"bridge": wish(), "app": wish()}, ports={"80/tcp": []})
     await world.service.settle()
     assert world.traces() == before
 
@@ -138,11 +140,15 @@ async def test_connect_and_disconnect_a_running_container(world: World) -> None:
 async def test_a_refused_connect_leaves_nothing(world: World) -> None:
     await world.network("a")
     web = await world.run("web", ports={"80/tcp": []})
+    world.break_bridge("a")
     before = world.traces()
-    with pytest.raises(Exception, match="cannot plug"):
-        await world.service.connect(
-            web.container_id, world.service.resolve("a"), wish(mac_address="01:00:5e:00:00:01")
-        )
+    for mac in ("01:00:5e:00:00:01", "nonsense"):
+        with pytest.raises(InvalidParameter, match=f"invalid MAC address '{mac}'"):
+            await world.service.connect(
+                web.container_id, world.service.resolve("a"), wish(mac_address=mac)
+            )
+    with pytest.raises(SystemFailure, match="cannot plug"):
+        await world.service.connect(web.container_id, world.service.resolve("a"), wish())
     assert world.traces() == before
     assert world.service.sandbox(web.container_id) == web
 
@@ -218,3 +224,16 @@ async def test_a_reboot_brings_the_bridges_back(world: World) -> None:
     web = await world.run("web", ["app"])
     async with Echo(web, "web", 80):
         assert await fetch(web.endpoints["app"].ip_address, 80)
+
+
+async def test_nothing_blocks_the_event_loop(world: World, blockbuster: BlockBuster) -> None:
+    await world.network("app")
+    await world.network("more")
+    more = world.service.resolve("more")
+    web = await world.run("web", ["bridge", "app"], ports={"80/tcp": []})
+    await world.service.connect(web.container_id, more, wish())
+    await world.service.disconnect(web.container_id, more)
+    await world.restart([web.container_id])
+    await world.service.leave(web.container_id)
+    await world.service.remove("app")
+    await world.service.prune(Filters())

@@ -95,6 +95,11 @@ async def test_a_network_may_say_everything(world: World) -> None:
         ),
         (NetworkSpec(name="x", ipam=IPAM(driver="dhcp")), NotSupported, "'dhcp'"),
         (NetworkSpec(name="x", options={options.NAME: "lo"}), Conflict, "cannot create bridge lo"),
+        (
+            NetworkSpec(name="x", options={options.NAME: 'a" drop "'}),
+            InvalidParameter,
+            "letters, digits",
+        ),
         (NetworkSpec(name="x", options={options.MTU: "12"}), InvalidParameter, "mtu='12'"),
         (NetworkSpec(name="x", options={options.ICC: "maybe"}), InvalidParameter, "'maybe'"),
     ],

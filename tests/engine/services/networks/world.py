@@ -97,6 +97,11 @@ class World:
             self.rules(),
         )
 
+    def break_bridge(self, name: str) -> None:
+        """Make plugging into a network fail: its bridge is gone."""
+        with netlink.Links() as links:
+            links.delete(self.service.resolve(name).bridge)
+
     def flush_rules(self) -> None:
         """What ``nft flush ruleset`` does to us."""
         table = f"davit_{self.settings.instance}"

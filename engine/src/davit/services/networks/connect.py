@@ -157,7 +157,9 @@ class Sandboxes:
             await self._sandboxes.put(renamed)
 
     def check(self, network: Network, wish: EndpointSettings) -> None:
-        """Raises InvalidParameter for an address that the network can never give."""
+        """Raises InvalidParameter for addresses that can never be given."""
+        if wish.mac_address:
+            ipam.check_mac(wish.mac_address)
         address = _wished_address(wish)
         if not address:
             return
@@ -241,7 +243,9 @@ class Sandboxes:
             gateway="" if network.spec.internal else pool.gateway,
             ip_address=address,
             ip_prefix_len=IPv4Network(pool.subnet).prefixlen,
-            mac_address=wish.mac_address or ipam.mac_of(address),
+            mac_address=(
+                ipam.check_mac(wish.mac_address) if wish.mac_address else ipam.mac_of(address)
+            ),
             dns_names=resolver.names_of(name, container_id, hostname, wish.aliases),
         )
 

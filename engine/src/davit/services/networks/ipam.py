@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 
 from davit.config import AddressPool
 from davit.errors import Conflict, Forbidden, InvalidParameter, NotSupported
 from davit.model.network import IPAM, EndpointSettings, IPAMPool
+
+_MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}\Z")
 
 Used = Mapping[str, IPv4Network]
 """What has a subnet already: how to call it → subnet."""
@@ -161,6 +164,16 @@ def mac_of(address: str) -> str:
     another container.
     """
     return "02:42:" + ":".join(f"{byte:02x}" for byte in IPv4Address(address).packed)
+
+
+def check_mac(text: str) -> str:
+    """A unicast MAC address in the usual form. Raises InvalidParameter."""
+    if not _MAC.match(text) or int(text[:2], 16) & 1:
+        raise InvalidParameter(
+            f"invalid MAC address {text!r}: six bytes such as 02:42:0a:00:00:07 are needed, the "
+            "first of them even"
+        )
+    return text.lower()
 
 
 def default_endpoint(endpoints: Mapping[str, EndpointSettings]) -> EndpointSettings | None:

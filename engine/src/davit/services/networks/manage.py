@@ -154,7 +154,7 @@ class Networks:
             if bridge not in wanted:
                 await asyncio.to_thread(self._links.delete, bridge)
         for bridge, network in wanted.items():
-            if not netlink.exists(bridge):
+            if not await asyncio.to_thread(netlink.exists, bridge):
                 await asyncio.to_thread(self._make_bridge, network)
 
     async def _ensure_default_bridge(self) -> None:
