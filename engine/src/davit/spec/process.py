@@ -41,6 +41,7 @@ def build(
         tty=config.tty,
         granted=granted,
         options=options,
+        apparmor=facts.host.apparmor,
     )
     process["rlimits"] = _rlimits(host, facts.default_ulimits)
     process["oomScoreAdj"] = host.oom_score_adj
@@ -78,6 +79,7 @@ def for_exec(
         tty=tty,
         granted=granted,
         options=security.parse(asked.security_opt),
+        apparmor=host.apparmor,
     )
     height, width = console_size
     if tty and height and width:
@@ -143,6 +145,7 @@ def _process(
     tty: bool,
     granted: Sequence[str],
     options: security.Options,
+    apparmor: bool,
 ) -> dict[str, Any]:
     # Nothing is inheritable: a file's inheritable bits must not raise a user (CVE-2022-24769).
     process: dict[str, Any] = {
@@ -162,7 +165,7 @@ def _process(
         },
         "noNewPrivileges": options.no_new_privileges,
     }
-    if options.apparmor:
+    if options.apparmor and apparmor:
         process["apparmorProfile"] = options.apparmor
     return process
 
