@@ -86,7 +86,7 @@ class LocalVolumes:
         return await asyncio.to_thread(disk_usage, self.path(name))
 
     async def is_empty(self, name: str) -> bool:
-        return await asyncio.to_thread(lambda: not any(os.scandir(self.path(name))))
+        return not await asyncio.to_thread(os.listdir, self.path(name))
 
     async def fill(self, name: str, source: Path) -> None:
         """Copy a directory's content, with all attributes and the directory's own, into it."""
@@ -127,7 +127,8 @@ def disk_usage(root: Path) -> int:
     pending = [os.fspath(root)]
     while pending:
         try:
-            entries = list(os.scandir(pending.pop()))
+            with os.scandir(pending.pop()) as scan:
+                entries = list(scan)
         except FileNotFoundError:
             continue
         for entry in entries:

@@ -6,6 +6,7 @@ Every step pushes its undo, so that a failed start leaves nothing but the reason
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -72,7 +73,9 @@ async def run(ctx: Context, container: Container, *, delay: int | None = None) -
 async def follow_up(ctx: Context, container_id: str, run_: Run, decision: Decision) -> None:
     """Restart or remove after an end, unless somebody did something else meanwhile."""
     if decision.restart:
-        await asyncio.sleep(decision.delay / 10**9)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(run_.given_up.wait(), decision.delay / 10**9)
+            return
     elif not decision.remove:
         return
     async with ctx.locks(container_id):

@@ -76,8 +76,9 @@ async def kill(ctx: Context, reference: str, signal_name: str = "") -> None:
     ends = {signal.SIGKILL, signals.parse(container.config.stop_signal or "SIGTERM")}
     if number in ends:
         await _mark_stopped(ctx, container.id)
-    await ctx.monitors.kill(container.id, number)
+    # Told first: the end that follows may be seen before the runtime has returned.
     ctx.announce(container, "kill", signal=str(number))
+    await ctx.monitors.kill(container.id, number)
     if number == signal.SIGKILL:
         await _thaw(ctx, container.id)
         await _wait_killed(container, run)
@@ -102,16 +103,17 @@ async def give_up_restart(ctx: Context, container: Container) -> Container:
         return msgspec.structs.replace(before, state=state)
 
     container = await ctx.store.change(container.id, edit)
+    if container.id in ctx.runs:
+        ctx.runs[container.id].given_up.set()
     ctx.waiters.exited(container.id, Ended(exit_code=container.state.exit_code))
     return container
 
 
 async def _send(ctx: Context, container_id: str, number: int) -> None:
     """Signal a container that may have ended by itself; a paused one is let go on to receive it."""
-    container = ctx.store.get(container_id)
+    ctx.announce(ctx.store.get(container_id), "kill", signal=str(number))
     with contextlib.suppress(Conflict):
         await ctx.monitors.kill(container_id, number)
-        ctx.announce(container, "kill", signal=str(number))
         await _thaw(ctx, container_id)
 
 
