@@ -107,10 +107,9 @@ def make(bundle: Bundle, source: Path, requirements: Path, target: Target) -> bo
         fcntl.flock(lock, fcntl.LOCK_EX)
         if bundle.path.exists():
             return False
+        wheels = _download(_pins(requirements, target), bundle.path.parent, target)
         with tempfile.TemporaryDirectory(prefix="davit-bundle-") as scratch:
             tree = Path(scratch, "tree")
-            wheels = Path(scratch, "wheels")
-            _download(_pins(requirements, target), wheels, target)
             for wheel in sorted(wheels.glob("*.whl")):
                 _unpack_wheel(wheel, tree / "lib")
             _copy_engine(source / "src" / "davit", tree, bundle.version)
@@ -190,20 +189,33 @@ def _platforms(target: Target) -> list[str]:
     return [*tags, f"manylinux2014_{target.architecture}"]
 
 
-def _download(pins: list[str], wheels: Path, target: Target) -> None:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", str(wheels)]
-    command += ["--implementation", "cp", "--python-version", target.python]
+def _download(pins: list[str], cache: Path, target: Target) -> Path:
+    """Return a directory with the pinned wheels; it is kept for the next bundle."""
+    wanted = ["--implementation", "cp", "--python-version", target.python]
     for platform in _platforms(target):
-        command += ["--platform", platform]
+        wanted += ["--platform", platform]
+    digest = hashlib.sha256("\0".join([*wanted, *pins]).encode()).hexdigest()
+    wheels = cache / f"wheels-{digest[:16]}"
+    if wheels.is_dir():
+        return wheels
+    partial = wheels.with_suffix(".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", str(partial)]
     done = subprocess.run(
-        [*command, *pins], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        [*command, *wanted, *pins],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     if done.returncode != 0:
         raise BundleError(
             f"pip could not download the engine's requirements for Python {target.python} on "
             f"{target.architecture}: {done.stderr.strip()}"
         )
+    return partial.rename(wheels)
 
 
 def _unpack_wheel(wheel: Path, lib: Path) -> None:

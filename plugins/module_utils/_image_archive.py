@@ -25,10 +25,10 @@ CREATED = "1970-01-01T00:00:00Z"
 class Content:
     """What the layer holds. Paths inside the image are absolute.
 
-    files: path → (source on this machine, mode); links: path → target; directories: paths.
+    files: path → (content, mode); links: path → target; directories: paths.
     """
 
-    files: dict[str, tuple[Path, int]] = field(default_factory=dict)
+    files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     directories: tuple[str, ...] = ()
 
@@ -67,8 +67,7 @@ def _layer(content: Content) -> bytes:
         # World-writable and sticky, as /tmp: nobody knows yet which user the container runs as.
         mode = 0o1777 if path in ("/tmp", "/var/tmp") else 0o755
         entries[path] = (_entry(path, tarfile.DIRTYPE, mode), b"")
-    for path, (source, mode) in content.files.items():
-        data = source.read_bytes()
+    for path, (data, mode) in content.files.items():
         entries[path] = (_entry(path, tarfile.REGTYPE, mode, data), data)
     for path, target in content.links.items():
         link = _entry(path, tarfile.SYMTYPE, 0o777)

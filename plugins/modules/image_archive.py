@@ -30,9 +30,11 @@ options:
     default: []
     suboptions:
       src:
-        description: File on the machine that the module runs on.
+        description: File on the machine that the module runs on. Either this or O(files[].content).
         type: path
-        required: true
+      content:
+        description: The file's text.
+        type: str
       path:
         description: Absolute path in the image.
         type: str
@@ -103,6 +105,13 @@ from ansible_collections.davit.fleet.plugins.module_utils import _image_archive
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
+def read(file):
+    """Return a file's bytes, from where the task says."""
+    if file["src"] is not None:
+        return Path(file["src"]).read_bytes()
+    return file["content"].encode()
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -113,10 +122,13 @@ def main():
                 "elements": "dict",
                 "default": [],
                 "options": {
-                    "src": {"type": "path", "required": True},
+                    "src": {"type": "path"},
+                    "content": {"type": "str"},
                     "path": {"type": "str", "required": True},
                     "mode": {"type": "str", "default": "0755"},
                 },
+                "mutually_exclusive": [("src", "content")],
+                "required_one_of": [("src", "content")],
             },
             "links": {"type": "dict", "default": {}},
             "directories": {"type": "list", "elements": "str", "default": []},
@@ -129,7 +141,7 @@ def main():
     options = module.params
     try:
         content = _image_archive.Content(
-            {file["path"]: (Path(file["src"]), int(file["mode"], 8)) for file in options["files"]},
+            {file["path"]: (read(file), int(file["mode"], 8)) for file in options["files"]},
             options["links"],
             tuple(options["directories"]),
         )

@@ -23,7 +23,6 @@ def engine(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def requirements(tmp_path: Path) -> Path:
-    """No requirements: nothing is downloaded."""
     path = tmp_path / "engine.txt"
     path.write_text("# nothing\n")
     return path
@@ -31,7 +30,10 @@ def requirements(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(_bundle, "_download", lambda pins, wheels, target: None)
+    """A cache, and no wheels: nothing is downloaded."""
+    empty = tmp_path / "wheels"
+    empty.mkdir()
+    monkeypatch.setattr(_bundle, "_download", lambda pins, cache, target: empty)
     return tmp_path / "cache"
 
 

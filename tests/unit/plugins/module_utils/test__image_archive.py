@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import tarfile
-from pathlib import Path
 
 import pytest
 
@@ -14,10 +13,9 @@ from ansible_collections.davit.fleet.plugins.module_utils import _image_archive
 
 
 @pytest.fixture
-def content(tmp_path: Path) -> _image_archive.Content:
-    (tmp_path / "tool").write_bytes(b"#!/bin/false\n")
+def content() -> _image_archive.Content:
     return _image_archive.Content(
-        files={"/usr/bin/tool": (tmp_path / "tool", 0o755)},
+        files={"/usr/bin/tool": (b"#!/bin/false\n", 0o755)},
         links={"/usr/bin/alias": "tool"},
         directories=("/tmp", "/srv"),
     )
