@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from davit.errors import Conflict, InvalidParameter
+from davit.errors import Conflict, InvalidParameter, Unavailable
 from davit.model.config import PortBinding
 from davit.model.network import EndpointSettings, Sandbox
 from davit.sys import netns
@@ -135,3 +135,34 @@ async def test_rules_that_somebody_flushed_come_back(world: World) -> None:
     await world.service.leave(second.container_id)
     await world.service.settle()
     assert world.rules() == before
+
+
+async def test_many_at_once(world: World) -> None:
+    before = world.rules()
+    joined = await asyncio.gather(*(world.run(f"c{i}", ports=ANYWHERE) for i in range(8)))
+    assert len({host_port(sandbox) for sandbox in joined}) == 8
+    for sandbox in joined:
+        assert f"tcp . {host_port(sandbox)} : " in world.rules()
+    await asyncio.gather(*(world.service.leave(each.container_id) for each in joined[1:]))
+    async with Echo(joined[0], "first", 80):
+        assert await fetch("127.0.0.1", host_port(joined[0]))
+    await world.service.leave(joined[0].container_id)
+    await world.service.settle()
+    assert world.rules() == before
+
+
+async def test_a_filter_that_failed_is_made_good(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.traces()
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", "/nowhere")
+        with pytest.raises(Unavailable, match="nft is not installed"):
+            await world.run("first", ports=ANYWHERE)
+        await world.service.settle()
+    web = await world.run("web", ports=ANYWHERE)
+    async with Echo(web, "web", 80):
+        assert await fetch("127.0.0.1", host_port(web))
+    await world.service.leave(web.container_id)
+    await world.service.settle()
+    assert world.traces() == before

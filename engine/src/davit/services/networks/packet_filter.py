@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from davit.drivers import nft
-from davit.errors import DavitError, SystemFailure
+from davit.errors import DavitError
 from davit.model.network import Sandbox
 from davit.services.networks import firewall
 from davit.store.networks import NetworkStore, SandboxStore
@@ -15,13 +15,18 @@ logger = logging.getLogger(__name__)
 
 
 class PacketFilter:
-    """The nft table of this daemon."""
+    """The nft table of this daemon.
+
+    Changes that are asked for while one is under way go to the kernel together.
+    """
 
     def __init__(self, table: str, networks: NetworkStore, sandboxes: SandboxStore) -> None:
         self._table = table
         self._networks = networks
         self._sandboxes = sandboxes
         self._lock = asyncio.Lock()
+        self._pending: list[str] = []
+        self._stale = False
 
     async def sync(self) -> None:
         """Build the whole table anew from what the stores hold."""
@@ -44,16 +49,27 @@ class PacketFilter:
             await asyncio.to_thread(nft.apply, firewall.erased(self._table))
 
     async def _change(self, batch: str) -> None:
-        if not batch:
-            return
-        async with self._lock:
+        if batch:
+            self._pending.append(batch)
+            async with self._lock:
+                await self._flush()
+
+    async def _flush(self) -> None:
+        """Apply all that is pending. Nothing is, when an earlier caller has taken it along."""
+        batch = "".join(self._pending)
+        self._pending.clear()
+        if batch and not self._stale:
             try:
                 await asyncio.to_thread(nft.apply, batch)
-            except SystemFailure:
-                # Somebody else changed or flushed the table.
-                logger.warning("rebuilding the nft table %s", self._table)
-                await self._sync()
+            except DavitError as error:
+                logger.warning("somebody changed the nft table %s: %s", self._table, error.message)
+                self._stale = True
+        if self._stale:
+            await self._sync()
 
     async def _sync(self) -> None:
+        self._stale = True
+        self._pending.clear()
         batch = firewall.ruleset(self._table, self._networks.all(), self._sandboxes.all())
         await asyncio.to_thread(nft.apply, batch)
+        self._stale = False
