@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -21,6 +22,11 @@ from typing import Any
 BUSYBOX = Path("/bin/busybox")
 CREATED = "2024-01-01T00:00:00Z"
 _MTIME = 1704067200
+# Read here, so that tests can make images inside an event loop whose blocking calls are errors.
+_BINARY = BUSYBOX.read_bytes()
+_APPLETS = subprocess.run(
+    [BUSYBOX, "--list"], check=True, capture_output=True, text=True
+).stdout.split()
 _OCI = "application/vnd.oci.image."
 
 MANIFEST = _OCI + "manifest.v1+json"
@@ -75,11 +81,10 @@ def files(contents: Mapping[str, bytes | str]) -> bytes:
 @cache
 def busybox_rootfs() -> bytes:
     """A root file system as a tar: busybox with a symbolic link for each applet, users, /tmp."""
-    applets = subprocess.run([BUSYBOX, "--list"], check=True, capture_output=True, text=True).stdout
     members = [directory("./")]
     members += [directory(name) for name in ("bin", "dev", "etc", "proc", "root", "sys", "var")]
-    members += [directory("tmp", 0o1777), member("bin/busybox", BUSYBOX.read_bytes(), mode=0o755)]
-    members += [symlink(f"bin/{name}", "busybox") for name in applets.split() if name != "busybox"]
+    members += [directory("tmp", 0o1777), member("bin/busybox", _BINARY, mode=0o755)]
+    members += [symlink(f"bin/{name}", "busybox") for name in _APPLETS if name != "busybox"]
     members += [
         member(
             "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
@@ -201,9 +206,8 @@ def oci_archive(
 
 
 def host_architecture() -> str:
-    machine = subprocess.run(["uname", "-m"], check=True, capture_output=True, text=True)
-    name = machine.stdout.strip()
-    return {"x86_64": "amd64", "aarch64": "arm64"}.get(name, name)
+    """This machine's, in the words of images."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
 
 
 async def chunks(data: bytes, size: int = 65536) -> AsyncIterator[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol, TypeVar
@@ -32,12 +31,13 @@ class LoopSource:
         self._chunks = chunks
         self._loop = loop
         self._rest = memoryview(b"")
-        self._pending: concurrent.futures.Future[bytes] | None = None
+        self._fetching: asyncio.Task[bytes] | None = None
         self._cancelled = False
 
     def read(self, size: int) -> bytes:
         if not self._rest:
-            self._rest = memoryview(self._next())
+            fetched = asyncio.run_coroutine_threadsafe(self._fetch(), self._loop)
+            self._rest = memoryview(fetched.result())
         piece = self._rest[:size]
         self._rest = self._rest[size:]
         return bytes(piece)
@@ -45,16 +45,13 @@ class LoopSource:
     def cancel(self) -> None:
         """Make the running and any later ``read`` raise; to be called in the event loop."""
         self._cancelled = True
-        if self._pending is not None:
-            self._pending.cancel()
-
-    def _next(self) -> bytes:
-        if self._cancelled:
-            raise concurrent.futures.CancelledError
-        self._pending = asyncio.run_coroutine_threadsafe(self._fetch(), self._loop)
-        return self._pending.result()
+        if self._fetching is not None:
+            self._fetching.cancel()
 
     async def _fetch(self) -> bytes:
+        if self._cancelled:
+            raise asyncio.CancelledError
+        self._fetching = asyncio.current_task()
         async for chunk in self._chunks:
             if chunk:
                 return chunk

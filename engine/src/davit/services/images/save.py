@@ -65,7 +65,7 @@ async def save(content: Content, chosen: Iterable[Choice]) -> AsyncIterator[byte
     with content.hold() as held:
         held.update(layer for choice in chosen for layer in choice.image.layers)
         pieces = _archive(content, chosen)
-        while piece := await asyncio.to_thread(next, pieces, b""):
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
             yield piece
 
 

@@ -1,0 +1,128 @@
+import asyncio
+import bz2
+import gzip
+import io
+import lzma
+import threading
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import zstandard
+
+from davit.drivers.tar.compression import decompressed
+from davit.drivers.tar.stream import Source, feed
+from davit.errors import InvalidParameter
+from tests.engine.imagekit import chunks
+
+DATA = bytes(range(256)) * 5000
+PACKERS = pytest.mark.parametrize(
+    "pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress]
+)
+
+
+def read_all(source: Source) -> bytes:
+    parts = []
+    while data := source.read(10_000):
+        assert len(data) <= 10_000
+        parts.append(data)
+    return b"".join(parts)
+
+
+async def test_a_thread_reads_what_arrives_in_the_loop() -> None:
+    def work(source: Source) -> bytes:
+        assert threading.current_thread() is not threading.main_thread()
+        return read_all(source)
+
+    assert await feed(chunks(DATA, 999), work) == DATA
+
+
+async def test_the_sender_is_held_back() -> None:
+    """No more than one chunk is taken before it is read."""
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b"x" * 10
+
+    def work(source: Source) -> None:
+        for _ in range(20):
+            source.read(5)
+
+    await feed(endless(), work)
+    assert sent == 10
+
+
+async def test_errors_of_both_sides_come_out() -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"x"
+        raise ConnectionResetError("gone")
+
+    with pytest.raises(ConnectionResetError, match="gone"):
+        await feed(broken(), read_all)
+
+    def fail(source: Source) -> None:
+        raise InvalidParameter("bad")
+
+    with pytest.raises(InvalidParameter, match="bad"):
+        await feed(chunks(DATA), fail)
+
+
+@pytest.mark.parametrize("round_", range(20))
+async def test_cancelling_ends_the_thread(round_: int) -> None:
+    """Many rounds: the thread may be anywhere when it happens."""
+    reached = asyncio.Event()
+    ended = threading.Event()
+
+    async def stall() -> AsyncIterator[bytes]:
+        for _ in range(round_):
+            yield b"x"
+        reached.set()
+        await asyncio.Event().wait()
+
+    def work(source: Source) -> None:
+        try:
+            read_all(source)
+        finally:
+            ended.set()
+
+    task = asyncio.create_task(feed(stall(), work))
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+
+
+@PACKERS
+def test_decompression(pack: Callable[[bytes], bytes]) -> None:
+    assert read_all(decompressed(io.BytesIO(pack(DATA)))) == DATA
+
+
+@PACKERS
+def test_frames_behind_each_other(pack: Callable[[bytes], bytes]) -> None:
+    both = pack(DATA) + pack(b"more")
+    assert read_all(decompressed(io.BytesIO(both))) == DATA + b"more"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_cut_is_noticed(pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(DATA)
+    for length in (len(packed) - 1, len(packed) // 2, 9):
+        with pytest.raises(InvalidParameter, match="truncated"):
+            read_all(decompressed(io.BytesIO(packed[:length])))
+
+
+@PACKERS
+def test_damage_is_noticed(pack: Callable[[bytes], bytes]) -> None:
+    packed = bytearray(pack(DATA))
+    packed[12:60] = b"\xff" * 48
+    # What xz takes for a size may also make it wait for more.
+    with pytest.raises(InvalidParameter, match="damaged|truncated"):
+        read_all(decompressed(io.BytesIO(packed)))
+
+
+@pytest.mark.parametrize("data", [b"", b"x", DATA])
+def test_what_is_not_compressed_passes(data: bytes) -> None:
+    assert read_all(decompressed(io.BytesIO(data))) == data

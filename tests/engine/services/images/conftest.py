@@ -1,0 +1,111 @@
+"""An image service on a store of its own, with containers and events that the test sees."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+from davit.model.config import ContainerConfig, HostConfig
+from davit.model.container import Container, State, Status
+from davit.model.image import Image, Progress
+from davit.services.images.service import ImageService
+from davit.store.blobs import BlobStore
+from davit.store.db import Database
+from davit.store.images import ImageStore
+from davit.store.layers import LayerStore
+from davit.store.paths import Paths
+from tests.engine.imagekit import Built, chunks, docker_archive
+
+
+class Kit:
+    """The service and what surrounds it. ``restart`` makes a new one on the same files."""
+
+    def __init__(self, root: Path) -> None:
+        self.paths = Paths(data=root / "data", run=root / "run")
+        self.containers: list[Container] = []
+        self.events: list[tuple[str, str, Mapping[str, str]]] = []
+        self.lines: list[Progress] = []
+
+    async def start(self) -> None:
+        self.database = Database(self.paths.database)
+        await self.database.open()
+        self.rows = ImageStore(self.database)
+        self.layers = LayerStore(self.paths.layers, self.paths.ingest)
+        self.blobs = BlobStore(self.paths.blobs, self.paths.ingest)
+        self.images = ImageService(self.rows, self.blobs, self.layers, self, self._publish)
+        await self.images.open()
+
+    async def stop(self) -> None:
+        await self.database.close()
+
+    async def restart(self) -> None:
+        await self.stop()
+        await self.start()
+
+    def all(self) -> list[Container]:
+        return self.containers
+
+    async def load(self, *images: Built) -> list[Image]:
+        return await self.images.load(chunks(docker_archive(*images)), self.lines.append)
+
+    def use(self, image: Image, status: Status) -> Container:
+        """Make a container of the image."""
+        container = Container(
+            id=f"{len(self.containers):x}" * 64,
+            name=f"c{len(self.containers)}",
+            created=1,
+            image_id=image.id,
+            config=ContainerConfig(),
+            host_config=HostConfig(),
+            path="sh",
+            args=[],
+            layers=image.layers,
+            state=State(status=status),
+        )
+        self.containers.append(container)
+        return container
+
+    def actions(self) -> list[tuple[str, str]]:
+        """Events so far: action and name."""
+        return [(action, attributes["name"]) for action, _, attributes in self.events]
+
+    async def contents(self) -> dict[str, list[str]]:
+        """Everything that the store holds on disk and in its rows."""
+        rows = await self.database.load("images")
+        directories = {
+            "blobs": self.paths.blobs / "sha256",
+            "layers": self.paths.layers,
+            "ingest": self.paths.ingest,
+        }
+        return {
+            **{
+                name: sorted(await asyncio.to_thread(os.listdir, path))
+                for name, path in directories.items()
+            },
+            "rows": [json.dumps([key, json.loads(body)["tags"]]) for key, body in rows],
+        }
+
+    def _publish(
+        self, kind: str, action: str, actor_id: str, attributes: Mapping[str, str], /
+    ) -> None:
+        assert kind == "image"
+        self.events.append((action, actor_id, attributes))
+
+
+EMPTY: dict[str, list[str]] = {"blobs": [], "layers": [], "ingest": [], "rows": []}
+
+
+@pytest.fixture
+async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
+    kit = Kit(tmp_path)
+    # Tests may look into files as they like; the service may not block the loop.
+    with blockbuster_ctx(scanned_modules=["davit"]):
+        await kit.start()
+        yield kit
+        await kit.stop()
