@@ -32,14 +32,14 @@ async def start(home: Path) -> bool:
     The init opens the fifo to write and goes on as soon as somebody reads.
     """
     try:
-        state = _read(home)
-        fifo = os.open(home / "exec.fifo", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        # Before the fifo: as soon as that is open, the init may go on, end and be collected.
+        init = os.pidfd_open(_read(home).init_process_pid)
     except (OSError, msgspec.MsgspecError):
         return False
     try:
-        init = os.pidfd_open(state.init_process_pid)
-    except ProcessLookupError:
-        os.close(fifo)
+        fifo = os.open(home / "exec.fifo", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        os.close(init)
         return False
     try:
         # The init may die instead (out of memory, killed): then runc has the words for it.
