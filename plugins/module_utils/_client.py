@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, The davit authors
+# SPDX-License-Identifier: Apache-2.0
+"""The Engine API's verbs that the modules use, for davit and Moby alike (API 1.24 to 1.51)."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from ansible_collections.davit.fleet.plugins.module_utils._errors import EngineError, NotFound
+from ansible_collections.davit.fleet.plugins.module_utils._http import Connection, Target
+
+NEWEST = (1, 51)
+OLDEST = (1, 24)
+Json = Any
+
+
+class Engine:
+    """One engine. Requests go over one connection, one after the other."""
+
+    def __init__(self, target: Target) -> None:
+        self.host = target.host
+        self._connection = Connection(target)
+        self._prefix = ""
+        self.api_version = (0, 0)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def get(self, *path: str, **query: Any) -> Json:
+        return self._call("GET", path, query)
+
+    def find(self, *path: str, **query: Any) -> Json | None:
+        """Like :meth:`get`, None when there is no such object."""
+        try:
+            return self._call("GET", path, query)
+        except NotFound:
+            return None
+
+    def post(self, *path: str, body: Json = None, **query: Any) -> Json:
+        """A 304 (nothing to do) is as good as a 200."""
+        return self._call("POST", path, query, body)
+
+    def delete(self, *path: str, **query: Any) -> Json:
+        return self._call("DELETE", path, query)
+
+    def load(self, archive: str) -> list[dict[str, Any]]:
+        """Send an image archive, a file of this host; return the progress messages."""
+        with open(archive, "rb") as file:
+            headers = {
+                "Content-Type": "application/x-tar",
+                "Content-Length": str(os.fstat(file.fileno()).st_size),
+            }
+            return self._stream("POST", ("images", "load"), {"quiet": True}, file, headers)
+
+    def pull(self, reference: str) -> list[dict[str, Any]]:
+        """Have the engine pull an image; return the progress messages."""
+        return self._stream("POST", ("images", "create"), {"fromImage": reference}, None, {})
+
+    def negotiate(self) -> None:
+        """Agree on the newest version that both sides speak."""
+        answer = self._connection.request("GET", "/_ping")
+        answer.read()
+        theirs = _version(answer.headers.get("Api-Version", "1.24"))
+        if theirs < OLDEST:
+            raise EngineError(
+                f"engine at {self.host}", 400, f"its API is {_dotted(theirs)}; 1.24 is needed"
+            )
+        self.api_version = min(theirs, NEWEST)
+        self._prefix = f"/v{_dotted(self.api_version)}"
+
+    def _stream(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        query: dict[str, Any],
+        body: Any,
+        headers: dict[str, str],
+    ) -> list[dict[str, Any]]:
+        what = f"{method} /{'/'.join(path)}"
+        answer = self._send(method, path, query, body, headers)
+        messages = [json.loads(line) for line in answer.read().splitlines() if line.strip()]
+        _check(what, answer, messages[-1] if messages else {})
+        for message in messages:
+            if "error" in message:
+                raise EngineError(what, 500, message["error"])
+        return messages
+
+    def _call(
+        self, method: str, path: tuple[str, ...], query: dict[str, Any], body: Json = None
+    ) -> Json:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        data = json.dumps(body).encode() if body is not None else None
+        answer = self._send(method, path, query, data, headers)
+        text = answer.read()
+        content = json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
+        _check(f"{method} /{'/'.join(path)}", answer, content)
+        return content
+
+    def _send(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        query: dict[str, Any],
+        body: Any,
+        headers: dict[str, str],
+    ) -> http.client.HTTPResponse:
+        if not self._prefix:
+            self.negotiate()
+        target = self._prefix + "".join(f"/{quote(part, safe='/:@')}" for part in path)
+        if query:
+            target += "?" + urlencode({key: _text(value) for key, value in query.items()})
+        return self._connection.request(method, target, body, headers)
+
+
+def _check(what: str, answer: http.client.HTTPResponse, content: Json) -> None:
+    if answer.status < 400:
+        return
+    message = content.get("message", "") if isinstance(content, dict) else str(content)
+    kind = NotFound if answer.status == 404 else EngineError
+    raise kind(what, answer.status, message.strip() or f"status {answer.status}")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+
+
+def _version(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    return int(major), int(minor or 0)
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))

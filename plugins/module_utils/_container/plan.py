@@ -1,0 +1,372 @@
+# Copyright: (c) 2026, The davit authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pure: a container's facts and what is wanted → actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.davit.fleet.plugins.module_utils import _fields, _ownership
+from ansible_collections.davit.fleet.plugins.module_utils._container import (
+    health,
+    identity,
+    mounts,
+    network,
+    resources,
+    security,
+)
+from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetError, Invalid
+from ansible_collections.davit.fleet.plugins.module_utils._plan import Action
+
+ROWS = [
+    *identity.ROWS,
+    *resources.ROWS,
+    *security.ROWS,
+    *mounts.ROWS,
+    *network.ROWS,
+    *health.ROWS,
+]
+
+STATES = ["absent", "healthy", "present", "started", "stopped"]
+
+# Options about the run of the module and not about the container: never kept as applied.
+_CONTROL: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": STATES, "default": "started"},
+    "recreate": {"type": "bool", "default": False},
+    "restart": {"type": "bool", "default": False},
+    "renamed_from": {"type": "str"},
+    "healthy_timeout": {"type": "int", "default": 300},
+    "remove_volumes": {"type": "bool", "default": False},
+}
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    **_CONTROL,
+    "image": {"type": "str"},
+    "platform": {"type": "str"},
+    "networks": {"type": "list", "elements": "raw"},
+    **{row.name: row.spec for row in ROWS},
+}
+
+# In the middle of a recreation the old container has this behind its name.
+ASIDE = ".davit-old"
+_RUNNING = ("running", "restarting", "paused")
+
+
+def plan(
+    options: dict[str, Any],
+    found: dict[str, Any] | None,
+    image: dict[str, Any] | None,
+    owner: str,
+    aside: dict[str, Any] | None = None,
+) -> list[Action]:
+    """Return what brings a container to the wanted state, in order.
+
+    options: the module's options, None for what is not given. found: inspect, or None.
+    image: ``{"Id", "Config"}`` of the wanted image, None when it is not there.
+    aside: a container that an interrupted recreation left under the name with ASIDE behind it.
+    Raises Invalid, FleetError.
+    """
+    name = options["name"]
+    actions: list[Action] = []
+    if aside is not None:
+        actions.append(_recover(name, found, aside))
+        found = found or aside
+    if options["state"] == "absent":
+        if found is not None:
+            before = {"state": _status(found)}
+            data = {"id": found["Id"], "volumes": options.get("remove_volumes") or False}
+            actions.append(
+                Action("container", "remove", name, "", before, {"state": "absent"}, data)
+            )
+        return actions
+    if found is None or options.get("image"):
+        image = _need_image(options, image)
+    _check_owner(name, found, owner)
+    if found is None:
+        return [*actions, *_create(options, image or {}, owner)]
+    owner = owner or _ownership.owner(found["Config"].get("Labels")) or ""
+    renamed = found["Name"].lstrip("/") != name and aside is None
+    if renamed:
+        actions.append(
+            Action(
+                "container",
+                "rename",
+                name,
+                "",
+                {"name": found["Name"].lstrip("/")},
+                {"name": name},
+                {"id": found["Id"]},
+            )
+        )
+    return [*actions, *_converge(options, found, image, owner)]
+
+
+def applied(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that are kept on the container as last applied."""
+    return {key: value for key, value in _fields.given(options).items() if key not in _CONTROL}
+
+
+def body(options: dict[str, Any], owner: str) -> dict[str, Any]:
+    """Return the body of ``POST /containers/create``, with the first network only."""
+    request = _fields.body(ROWS, options)
+    request["Image"] = options["image"]
+    labels = _ownership.labels(owner, applied(options))
+    request["Labels"] = {**request.get("Labels", {}), **labels}
+    host = request.setdefault("HostConfig", {})
+    for port in host.get("PortBindings", {}):
+        request.setdefault("ExposedPorts", {}).setdefault(port, {})
+    networks = wanted_networks(options)
+    if networks:
+        first = networks[0]
+        host["NetworkMode"] = first["name"]
+        request["NetworkingConfig"] = {
+            "EndpointsConfig": {first["name"]: network.endpoint_settings(first)}
+        }
+    if request.get("OpenStdin"):
+        request["StdinOnce"] = False
+    return request
+
+
+def wanted_networks(options: dict[str, Any]) -> list[dict[str, Any]]:
+    items = []
+    for index, given in enumerate(options.get("networks") or []):
+        item = {"name": given} if isinstance(given, str) else given
+        if not isinstance(item, dict) or not item.get("name"):
+            raise Invalid(f"networks[{index}]: a name, or a dictionary with a name, is needed")
+        unknown = sorted(set(item) - set(network.ENDPOINT))
+        if unknown:
+            raise Invalid(
+                f"networks[{index}].{unknown[0]}: unknown; known are {', '.join(network.ENDPOINT)}"
+            )
+        items.append(item)
+    return items
+
+
+def _need_image(options: dict[str, Any], image: dict[str, Any] | None) -> dict[str, Any]:
+    if not options.get("image"):
+        raise Invalid("image: needed, because the container does not exist")
+    if image is None:
+        raise FleetError(
+            f"container {options['name']}: image {options['image']} is not on the host; "
+            "declare it under images of the workload, or bring it with davit.fleet.image"
+        )
+    return image
+
+
+def _check_owner(name: str, found: dict[str, Any] | None, owner: str) -> None:
+    other = _ownership.owner(found["Config"].get("Labels")) if found else None
+    if other and owner and other != owner:
+        raise FleetError(
+            f"container {name} belongs to workload {other!r}: choose another name, or remove it "
+            "from that workload"
+        )
+
+
+def _create(options: dict[str, Any], image: dict[str, Any], owner: str) -> list[Action]:
+    name = options["name"]
+    after = {"state": "present", "image": options["image"], **applied(options)}
+    data = {
+        "body": body(options, owner),
+        "connect": wanted_networks(options)[1:],
+        "platform": options.get("platform"),
+    }
+    actions = [Action("container", "create", name, "", {"state": "absent"}, after, data)]
+    if options["state"] in ("started", "healthy"):
+        actions.append(_start(name, "created"))
+    return actions + _wait(options)
+
+
+def _converge(
+    options: dict[str, Any], found: dict[str, Any], image: dict[str, Any] | None, owner: str
+) -> list[Action]:
+    name, state = options["name"], options["state"]
+    running = found["State"]["Status"] in _RUNNING
+    labels = found["Config"].get("Labels") or {}
+    sides = _fields.Sides(
+        wanted=options,
+        applied=_ownership.applied(labels),
+        shown={**found["Config"], "HostConfig": found["HostConfig"]},
+        image=(image or {}).get("Config") or {},
+        owned=_ownership.owner(labels) is not None,
+    )
+    # Without an image option the container keeps what it has; nothing can be made anew.
+    rows = [row for row in ROWS if not (row.name == "network_mode" and options.get("networks"))]
+    changes = _fields.changes(rows, sides)
+    before = {change.row.name: change.before for change in changes if not change.live}
+    after = {change.row.name: change.after for change in changes if not change.live}
+    if image is not None and image["Id"] != found["Image"]:
+        before["image"], after["image"] = found["Image"], image["Id"]
+    if sides.applied.get("networks") and not options.get("networks"):
+        before["networks"], after["networks"] = sides.applied["networks"], None
+    if before or after or options.get("recreate"):
+        if not options.get("image"):
+            raise Invalid(
+                f"image: needed to make container {name} anew; these options differ: "
+                + ", ".join(sorted(after))
+            )
+        keep = state == "present" and running
+        start = keep or state in ("started", "healthy")
+        for change in changes:
+            if change.live:
+                before[change.row.name], after[change.row.name] = change.before, change.after
+        reason = "recreate is set" if options.get("recreate") else "cannot be changed in place"
+        data = {
+            "id": found["Id"],
+            "body": body(options, owner),
+            "start": start,
+            "was_running": running,
+            "connect": wanted_networks(options)[1:],
+            "platform": options.get("platform"),
+        }
+        action = Action("container", "recreate", name, reason, before, after, data)
+        return [action, *_wait(options)]
+    actions = _live(name, found, [change for change in changes if change.live])
+    actions += _networks(name, found, wanted_networks(options))
+    return actions + _run_state(options, found, running) + _wait(options, found)
+
+
+def _live(name: str, found: dict[str, Any], changes: list[_fields.Change]) -> list[Action]:
+    if not changes:
+        return []
+    update: dict[str, Any] = {}
+    for change in changes:
+        # The update body is flat: HostConfig.Memory → Memory.
+        update[change.row.path.split(".")[-1]] = change.value
+    if "Memory" in update and "MemorySwap" not in update:
+        # The engine refuses a limit above the swap limit that it once made up itself.
+        update["MemorySwap"] = update["Memory"] * 2
+    return [
+        Action(
+            "container",
+            "update",
+            name,
+            "",
+            {change.row.name: change.before for change in changes},
+            {change.row.name: change.after for change in changes},
+            {"id": found["Id"], "body": update},
+        )
+    ]
+
+
+def _networks(name: str, found: dict[str, Any], wanted: list[dict[str, Any]]) -> list[Action]:
+    if not wanted:
+        return []
+    shown = found["NetworkSettings"].get("Networks") or {}
+    names = {item["name"] for item in wanted}
+    actions = []
+    for item in wanted:
+        present = shown.get(item["name"])
+        if present is not None and not network.fits(item, present):
+            actions.append(_disconnect(name, found, item["name"]))
+            present = None
+        if present is None:
+            actions.append(
+                Action(
+                    "container",
+                    "connect",
+                    name,
+                    f"to {item['name']}",
+                    {},
+                    {f"networks.{item['name']}": item},
+                    {"id": found["Id"], "endpoint": item},
+                )
+            )
+    return actions + [_disconnect(name, found, extra) for extra in sorted(set(shown) - names)]
+
+
+def _disconnect(name: str, found: dict[str, Any], network_name: str) -> Action:
+    return Action(
+        "container",
+        "disconnect",
+        name,
+        f"from {network_name}",
+        {f"networks.{network_name}": "connected"},
+        {f"networks.{network_name}": None},
+        {"id": found["Id"], "network": network_name},
+    )
+
+
+def _run_state(options: dict[str, Any], found: dict[str, Any], running: bool) -> list[Action]:
+    name, state = options["name"], options["state"]
+    if state in ("started", "healthy"):
+        if found["State"]["Status"] == "paused":
+            return [
+                Action(
+                    "container",
+                    "unpause",
+                    name,
+                    "",
+                    {"state": "paused"},
+                    {"state": "started"},
+                    {"id": found["Id"]},
+                )
+            ]
+        if not running:
+            return [_start(name, _status(found))]
+        if options.get("restart"):
+            return [
+                Action(
+                    "container",
+                    "restart",
+                    name,
+                    "restart is set",
+                    {"restarted": False},
+                    {"restarted": True},
+                    {"id": found["Id"]},
+                )
+            ]
+    if state == "stopped" and running:
+        return [
+            Action(
+                "container",
+                "stop",
+                name,
+                "",
+                {"state": _status(found)},
+                {"state": "stopped"},
+                {"id": found["Id"]},
+            )
+        ]
+    return []
+
+
+def _start(name: str, status: str) -> Action:
+    return Action("container", "start", name, "", {"state": status}, {"state": "started"})
+
+
+def _wait(options: dict[str, Any], found: dict[str, Any] | None = None) -> list[Action]:
+    if options["state"] != "healthy":
+        return []
+    status = ((found or {}).get("State", {}).get("Health") or {}).get("Status", "healthy")
+    if found is not None and found["State"]["Status"] == "running" and status == "healthy":
+        return []
+    data = {"timeout": options.get("healthy_timeout") or 300}
+    return [Action("container", "await_healthy", options["name"], "", data=data)]
+
+
+def _recover(name: str, found: dict[str, Any] | None, aside: dict[str, Any]) -> Action:
+    """What an interrupted recreation left: the old container, beside the new one or without it."""
+    if found is None:
+        return Action(
+            "container",
+            "rename",
+            name,
+            "an earlier recreation was interrupted",
+            {"name": name + ASIDE},
+            {"name": name},
+            {"id": aside["Id"]},
+        )
+    return Action(
+        "container",
+        "remove",
+        name + ASIDE,
+        "an earlier recreation was interrupted",
+        {"state": _status(aside)},
+        {"state": "absent"},
+        {"id": aside["Id"], "volumes": False},
+    )
+
+
+def _status(found: dict[str, Any]) -> str:
+    return str(found["State"]["Status"])

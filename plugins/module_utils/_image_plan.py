@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, The davit authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images: plan and apply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.davit.fleet.plugins.module_utils import _archive
+from ansible_collections.davit.fleet.plugins.module_utils._client import Engine
+from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetError, Invalid
+from ansible_collections.davit.fleet.plugins.module_utils._plan import Action
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+    "source": {
+        "type": "str",
+        "choices": ["controller", "host", "local", "registry"],
+        "default": "registry",
+    },
+    "archive": {"type": "path"},
+    # Set by the action plugin, which reads the archive where it is, and sends it when asked to.
+    "archive_ids": {"type": "list", "elements": "str"},
+    "archive_sent": {"type": "bool", "default": False},
+    "pull": {"type": "str", "choices": ["always", "missing"], "default": "missing"},
+    "force": {"type": "bool", "default": False},
+}
+
+
+def identity(options: dict[str, Any]) -> list[str]:
+    """IDs of the image that an archive brings, empty when it comes from elsewhere.
+
+    Reads the archive when it is on the host. Raises Invalid.
+    """
+    source = options["source"]
+    if options["state"] == "absent" or source in ("local", "registry"):
+        return []
+    if not options.get("archive"):
+        raise Invalid(f"archive: needed with source={source}")
+    if source == "controller":
+        if options.get("archive_ids") is None:
+            raise Invalid("source: controller needs the action plugin; use it in a playbook task")
+        return list(options["archive_ids"])
+    return _archive.identify(options["archive"], options["name"]).ids
+
+
+def plan(options: dict[str, Any], found: dict[str, Any] | None, ids: list[str]) -> list[Action]:
+    """found: inspect, or None. ids: what :func:`identity` says. Raises FleetError."""
+    name = options["name"]
+    before = {"id": found["Id"] if found else None}
+    if options["state"] == "absent":
+        if found is None:
+            return []
+        data = {"force": options.get("force") or False}
+        return [Action("image", "remove", name, "", before, {"id": None}, data)]
+    if ids:
+        if found is not None and found["Id"] in ids:
+            return []
+        send = options["source"] == "controller" and not options["archive_sent"]
+        data = {"archive": options["archive"], "ids": ids, "send": send}
+        return [Action("image", "load", name, "", before, {"id": ids[0]}, data)]
+    if options["source"] == "registry" and (found is None or options["pull"] == "always"):
+        return [Action("image", "pull", name, "", before, {"id": "as in the registry"})]
+    if found is None:
+        raise FleetError(f"image {name} is not on the host; name a source that has it")
+    return []
+
+
+def apply(engine: Engine, action: Action) -> bool:
+    """Carry out an action; return whether it changed anything."""
+    if action.verb == "remove":
+        engine.delete("images", action.name, force=action.data["force"])
+        return True
+    if action.verb == "pull":
+        engine.pull(action.name)
+        found = engine.get("images", action.name, "json")
+        return bool(found["Id"] != action.before["id"])
+    engine.load(action.data["archive"])
+    loaded = next(
+        (image for image in action.data["ids"] if engine.find("images", image, "json")), None
+    )
+    if loaded is None:
+        raise FleetError(
+            f"image {action.name}: {action.data['archive']} was loaded, but the engine does not "
+            f"show {action.data['ids'][0]}"
+        )
+    named = engine.find("images", action.name, "json")
+    if named is None or named["Id"] not in action.data["ids"]:
+        repository, _, tag = _archive.normal(action.name).rpartition(":")
+        engine.post("images", loaded, "tag", repo=repository, tag=tag)
+    return True

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, The davit authors
+# SPDX-License-Identifier: Apache-2.0
+"""What all modules of the collection share: common options, running a workload, the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.davit.fleet.plugins.module_utils._client import Engine
+from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetError, Invalid
+from ansible_collections.davit.fleet.plugins.module_utils._http import Target, default_host
+from ansible_collections.davit.fleet.plugins.module_utils._plan import Action, diff
+from ansible_collections.davit.fleet.plugins.module_utils._workload import Partial, Workload
+
+COMMON: dict[str, dict[str, Any]] = {
+    "engine_host": {"type": "str", "aliases": ["docker_host"]},
+    "timeout": {"type": "int", "default": 60},
+    "tls": {"type": "bool", "default": False},
+    "tls_ca": {"type": "path"},
+    "tls_certificate": {"type": "path"},
+    "tls_key": {"type": "path"},
+    "tls_verify": {"type": "bool", "default": True},
+    "tls_hostname": {"type": "str"},
+}
+
+
+def make(arguments: dict[str, dict[str, Any]]) -> AnsibleModule:
+    return AnsibleModule(argument_spec={**arguments, **COMMON}, supports_check_mode=True)
+
+
+def engine(module: AnsibleModule) -> Engine:
+    parameters = module.params
+    return Engine(
+        Target(
+            host=parameters["engine_host"] or default_host(),
+            timeout=parameters["timeout"],
+            tls=parameters["tls"],
+            ca=parameters["tls_ca"] or "",
+            certificate=parameters["tls_certificate"] or "",
+            key=parameters["tls_key"] or "",
+            verify=parameters["tls_verify"],
+            hostname=parameters["tls_hostname"] or "",
+        )
+    )
+
+
+def options(module: AnsibleModule, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of one object, without the common ones."""
+    return {name: module.params[name] for name in arguments}
+
+
+def validate(
+    path: str, arguments: dict[str, dict[str, Any]], given: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Check a list of objects whose options are another module's. Raises Invalid."""
+    validator = ArgumentSpecValidator(arguments)
+    checked = []
+    for index, item in enumerate(given):
+        result = validator.validate(item)
+        if result.error_messages:
+            raise Invalid(f"{path}[{index}]: {'; '.join(result.error_messages)}")
+        checked.append({name: result.validated_parameters.get(name) for name in arguments})
+    return checked
+
+
+def run(
+    module: AnsibleModule,
+    declare: Callable[[], dict[str, list[dict[str, Any]]]],
+    owner: str = "",
+    **prune: bool,
+) -> None:
+    """Plan, and apply unless in check mode; ends the module."""
+    actions: list[Action] = []
+    connection = engine(module)
+    try:
+        work = Workload(connection, declare(), owner)
+        actions = work.plan(**prune)
+        if module.check_mode:
+            changed = bool(actions)
+        elif archives := _missing(actions):
+            # The action plugin sends these and runs the module again.
+            module.exit_json(changed=False, archives_needed=archives)
+        else:
+            changed = work.apply(actions)
+        result: dict[str, Any] = {
+            "changed": changed,
+            "actions": [action.summary() for action in actions],
+            "containers": work.containers([] if module.check_mode else actions),
+        }
+        if module._diff:
+            result["diff"] = diff(actions)
+    except Partial as error:
+        module.fail_json(
+            msg=str(error),
+            changed=bool(error.done),
+            actions=[action.summary() for action in error.done],
+            remaining=[action.summary() for action in error.remaining],
+        )
+    except FleetError as error:
+        module.fail_json(msg=str(error))
+    finally:
+        connection.close()
+    module.exit_json(**result)
+
+
+def _missing(actions: list[Action]) -> list[str]:
+    """Archives that are to be loaded and are still on the controller."""
+    return sorted({action.data["archive"] for action in actions if action.data.get("send")})

@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, The davit authors
+# SPDX-License-Identifier: Apache-2.0
+"""Networks: plan and apply. A change makes the network anew, with all endpoints as they were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.davit.fleet.plugins.module_utils import _fields, _ownership
+from ansible_collections.davit.fleet.plugins.module_utils._client import Engine
+from ansible_collections.davit.fleet.plugins.module_utils._plan import Action
+
+_POOL = {
+    "subnet": {"type": "str"},
+    "gateway": {"type": "str"},
+    "iprange": {"type": "str"},
+    "aux_addresses": {"type": "dict"},
+}
+_POOL_KEYS = {
+    "subnet": "Subnet",
+    "gateway": "Gateway",
+    "iprange": "IPRange",
+    "aux_addresses": "AuxiliaryAddresses",
+}
+
+
+def _pools(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{_POOL_KEYS[key]: item[key] for key in _POOL_KEYS if item.get(key)} for item in value]
+
+
+def _flag(name: str, path: str) -> _fields.Field:
+    return _fields.Field(name, {"type": "bool"}, path, canon=bool, default=False)
+
+
+def _texts(value: dict[str, Any]) -> dict[str, str]:
+    return {key: str(item) for key, item in value.items()}
+
+
+ROWS = [
+    _fields.Field("driver", {"type": "str"}, "Driver", default="bridge"),
+    _flag("internal", "Internal"),
+    _flag("attachable", "Attachable"),
+    _flag("enable_ipv6", "EnableIPv6"),
+    _fields.Field("driver_options", {"type": "dict"}, "Options", encode=_texts, entries=True),
+    _fields.Field("labels", {"type": "dict"}, "Labels", encode=_texts, entries=True),
+]
+_IPAM = _fields.Field(
+    "ipam_config",
+    {"type": "list", "elements": "dict", "options": _POOL},
+    "IPAM.Config",
+    encode=_pools,
+)
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+    **{row.name: row.spec for row in [*ROWS, _IPAM]},
+}
+
+
+def plan(options: dict[str, Any], found: dict[str, Any] | None, owner: str) -> list[Action]:
+    """found: inspect, or None."""
+    name = options["name"]
+    if options["state"] == "absent":
+        if found is None:
+            return []
+        data: dict[str, Any] = {"containers": sorted(found.get("Containers") or {})}
+        return [
+            Action("network", "remove", name, "", {"state": "present"}, {"state": "absent"}, data)
+        ]
+    rows = [*ROWS, _IPAM]
+    spec = {row.name: options[row.name] for row in rows if options.get(row.name) is not None}
+    body: dict[str, Any] = {"Name": name, "CheckDuplicate": True, **_fields.body(rows, options)}
+    body["Labels"] = {**body.get("Labels", {}), **_ownership.labels(owner, spec)}
+    if found is None:
+        after = {"state": "present", **spec}
+        return [Action("network", "create", name, "", {"state": "absent"}, after, {"body": body})]
+    labels = found.get("Labels")
+    sides = _fields.Sides(
+        options, _ownership.applied(labels), found, owned=_ownership.owner(labels) is not None
+    )
+    changes = _fields.changes(ROWS, sides)
+    before = {change.row.name: change.before for change in changes}
+    after = {change.row.name: change.after for change in changes}
+    if not _pools_fit(options, sides.applied, found):
+        before["ipam_config"] = found["IPAM"].get("Config")
+        after["ipam_config"] = options.get("ipam_config")
+    if not after:
+        return []
+    data = {"body": body, "containers": sorted(found.get("Containers") or {})}
+    return [Action("network", "recreate", name, "cannot be changed in place", before, after, data)]
+
+
+def apply(engine: Engine, action: Action) -> None:
+    if action.verb == "create":
+        engine.post("networks", "create", body=action.data["body"])
+        return
+    endpoints = [
+        (container, _endpoint(engine, container, action.name))
+        for container in action.data["containers"]
+    ]
+    for container, _settings in endpoints:
+        body = {"Container": container, "Force": True}
+        engine.post("networks", action.name, "disconnect", body=body)
+    engine.delete("networks", action.name)
+    if action.verb == "recreate":
+        engine.post("networks", "create", body=action.data["body"])
+        for container, settings in endpoints:
+            body = {"Container": container, "EndpointConfig": settings}
+            engine.post("networks", action.name, "connect", body=body)
+
+
+def _endpoint(engine: Engine, container: str, network: str) -> dict[str, Any]:
+    """What was asked for of an endpoint: its static addresses and aliases go along."""
+    found = engine.get("containers", container, "json")
+    shown = (found["NetworkSettings"]["Networks"] or {}).get(network) or {}
+    return {key: shown[key] for key in ("IPAMConfig", "Aliases", "DriverOpts") if shown.get(key)}
+
+
+def _pools_fit(options: dict[str, Any], applied: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Pools that are given must show, in any order; the engine fills in what was left open."""
+    wanted = _IPAM.wire(options)
+    if wanted is None:
+        return not applied.get("ipam_config")
+    shown = (found.get("IPAM") or {}).get("Config") or []
+    return len(wanted) <= len(shown) and all(
+        any(all(pool.get(key) == value for key, value in item.items()) for pool in shown)
+        for item in wanted
+    )

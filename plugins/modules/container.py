@@ -1,0 +1,444 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The davit authors
+# SPDX-License-Identifier: Apache-2.0
+"""davit.fleet.container"""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: container
+short_description: Declare a container
+version_added: 0.1.0
+author: The davit authors (@davit)
+description:
+  - Brings a container into the declared state.
+  - Limits, the restart policy, the name and networks are changed while it runs. Where that is not possible,
+    the container is made anew; the old one is kept until the new one runs, and put back if that fails.
+  - An option that was applied before and is not given any more is reverted to its default. What was changed
+    by hand is repaired. How an engine writes a value makes no difference.
+extends_documentation_fragment:
+  - davit.fleet.engine
+options:
+  name:
+    description: Name of the container.
+    type: str
+    required: true
+  state:
+    description:
+      - What is to become of it.
+      - V(started) is running; V(healthy) waits until its health check passes, too; V(stopped) is there and does not run; V(present) is there, running or not.
+    type: str
+    choices: [absent, healthy, present, started, stopped]
+    default: started
+  image:
+    description: Image reference or ID. Needed to make the container, or to make it anew.
+    type: str
+  recreate:
+    description: Whether to make the container anew although nothing differs.
+    type: bool
+    default: false
+  restart:
+    description: Whether to restart a container that runs and has not been changed.
+    type: bool
+    default: false
+  renamed_from:
+    description: Name that the container had before. It is renamed and not made anew.
+    type: str
+  healthy_timeout:
+    description: Seconds to wait for O(state=healthy).
+    type: int
+    default: 300
+  remove_volumes:
+    description: With O(state=absent), whether to remove its anonymous volumes.
+    type: bool
+    default: false
+  platform:
+    description: Platform of the image, V(linux/amd64).
+    type: str
+  networks:
+    description:
+      - Networks that it joins, a name each, or a dictionary with C(name), C(aliases), C(ipv4_address) and C(ipv6_address).
+      - The list is complete. Networks are joined and left while the container runs.
+    type: list
+    elements: raw
+  command:
+    description: Command, a list or a text that is split as a shell does.
+    type: raw
+  entrypoint:
+    description: Entrypoint.
+    type: list
+    elements: str
+  env:
+    description: Environment variables.
+    type: dict
+  labels:
+    description: Labels.
+    type: dict
+  user:
+    description: User and group, V(name:group) or numbers.
+    type: str
+  working_dir:
+    description: Directory in which the command starts.
+    type: str
+  hostname:
+    description: Host name, by default the short ID.
+    type: str
+  domainname:
+    description: Domain name.
+    type: str
+  tty:
+    description: Whether it gets a terminal.
+    type: bool
+  interactive:
+    description: Whether its standard input stays open.
+    type: bool
+  stop_signal:
+    description: Signal that asks it to end.
+    type: str
+  stop_timeout:
+    description: Seconds between that signal and a kill.
+    type: int
+  init:
+    description: Whether an init process collects its orphans.
+    type: bool
+  auto_remove:
+    description: Whether it is removed when it ends.
+    type: bool
+  runtime:
+    description: OCI runtime.
+    type: str
+  groups:
+    description: Additional groups of its user.
+    type: list
+    elements: str
+  memory:
+    description: Memory limit, V(512M). Can be changed live, but only taken off by making the container anew.
+    type: str
+  memory_reservation:
+    description: Memory that it keeps under pressure.
+    type: str
+  memory_swap:
+    description: Memory and swap together, V(-1) for no limit. By default twice the memory.
+    type: str
+  memory_swappiness:
+    description: Swappiness from 0 to 100.
+    type: int
+  cpus:
+    description: Number of CPUs, V(1.5).
+    type: float
+  cpu_shares:
+    description: Relative weight.
+    type: int
+  cpu_period:
+    description: Length of a scheduling period in microseconds.
+    type: int
+  cpu_quota:
+    description: Microseconds of CPU time in a period.
+    type: int
+  cpuset_cpus:
+    description: CPUs that it may use, V(0-3).
+    type: str
+  cpuset_mems:
+    description: Memory nodes that it may use.
+    type: str
+  blkio_weight:
+    description: Relative weight of its block I/O, 10 to 1000.
+    type: int
+  pids_limit:
+    description: Number of processes, V(-1) for no limit.
+    type: int
+  shm_size:
+    description: Size of C(/dev/shm).
+    type: str
+  oom_score_adj:
+    description: Preference of the kernel's out-of-memory killer, -1000 to 1000.
+    type: int
+  oom_killer:
+    description: Whether the out-of-memory killer may end it.
+    type: bool
+  ulimits:
+    description: Limits, V(nofile=1024:2048).
+    type: list
+    elements: str
+  device_read_bps:
+    description: Read rate of devices.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: Device on the host.
+        type: path
+        required: true
+      rate:
+        description: Bytes a second.
+        type: str
+        required: true
+  device_write_bps:
+    description: Write rate of devices.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: Device on the host.
+        type: path
+        required: true
+      rate:
+        description: Bytes a second.
+        type: str
+        required: true
+  device_read_iops:
+    description: Read operations of devices.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: Device on the host.
+        type: path
+        required: true
+      rate:
+        description: Operations a second.
+        type: int
+        required: true
+  device_write_iops:
+    description: Write operations of devices.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: Device on the host.
+        type: path
+        required: true
+      rate:
+        description: Operations a second.
+        type: int
+        required: true
+  cgroup_parent:
+    description: Cgroup under which its own is made.
+    type: path
+  privileged:
+    description: Whether it gets all capabilities and devices that the engine itself has.
+    type: bool
+  read_only:
+    description: Whether its root file system is read-only.
+    type: bool
+  cap_add:
+    description: Capabilities to add, V(NET_ADMIN) or V(ALL).
+    type: list
+    elements: str
+  cap_drop:
+    description: Capabilities to drop.
+    type: list
+    elements: str
+  security_opts:
+    description: Security options, V(no-new-privileges), V(seccomp=unconfined), …
+    type: list
+    elements: str
+  devices:
+    description: Devices, V(/dev/fuse[:/dev/fuse[:rwm]]).
+    type: list
+    elements: str
+  device_cgroup_rules:
+    description: Rules for devices, V(c 10:200 rwm).
+    type: list
+    elements: str
+  sysctls:
+    description: Kernel parameters of its namespaces.
+    type: dict
+  cgroupns_mode:
+    description: Cgroup namespace, V(private) or V(host).
+    type: str
+  ipc_mode:
+    description: IPC namespace, V(private), V(shareable), V(host), V(none) or V(container:NAME).
+    type: str
+  pid_mode:
+    description: PID namespace, V(host) or V(container:NAME).
+    type: str
+  uts_mode:
+    description: UTS namespace, V(host).
+    type: str
+  userns_mode:
+    description: User namespace, V(host).
+    type: str
+  volumes:
+    description: Volumes and binds, V(SOURCE:DESTINATION[:MODE]).
+    type: list
+    elements: str
+  mounts:
+    description: Mounts in the long form.
+    type: list
+    elements: dict
+    suboptions:
+      type:
+        description: Kind of mount.
+        type: str
+        choices: [bind, volume, tmpfs]
+        default: volume
+      source:
+        description: Path on the host, or name of the volume.
+        type: str
+      target:
+        description: Path in the container.
+        type: path
+        required: true
+      read_only:
+        description: Whether it is read-only.
+        type: bool
+        default: false
+      propagation:
+        description: Propagation of a bind.
+        type: str
+        choices: [private, rprivate, shared, rshared, slave, rslave]
+      no_copy:
+        description: Whether a new volume stays empty instead of getting the image's files.
+        type: bool
+      labels:
+        description: Labels of a new volume.
+        type: dict
+      volume_driver:
+        description: Driver of a new volume.
+        type: str
+      volume_options:
+        description: Options for the driver of a new volume.
+        type: dict
+      tmpfs_size:
+        description: Size of a file system in memory.
+        type: str
+      tmpfs_mode:
+        description: Its mode in octal, V('1777').
+        type: str
+  tmpfs:
+    description: File systems in memory, V(/run:size=64m).
+    type: list
+    elements: str
+  volume_driver:
+    description: Driver of volumes that are made for O(volumes).
+    type: str
+  volumes_from:
+    description: Containers whose volumes it has, too.
+    type: list
+    elements: str
+  storage_opts:
+    description: Options of the storage driver.
+    type: dict
+  network_mode:
+    description: V(bridge), V(host), V(none) or V(container:NAME). Use O(networks) to name networks.
+    type: str
+  published_ports:
+    description: Published ports, V([ADDRESS:][HOST_PORT:]PORT[/udp]). Ranges are possible.
+    type: list
+    elements: str
+  publish_all_ports:
+    description: Whether all exposed ports are published on free ports.
+    type: bool
+  exposed_ports:
+    description: Ports that it exposes, V(8080) or V(53/udp).
+    type: list
+    elements: str
+  dns_servers:
+    description: Name servers.
+    type: list
+    elements: str
+  dns_search_domains:
+    description: Search domains.
+    type: list
+    elements: str
+  dns_opts:
+    description: Options of the resolver.
+    type: list
+    elements: str
+  etc_hosts:
+    description: Further entries of C(/etc/hosts), name to address.
+    type: dict
+  restart_policy:
+    description: V(no), V(always), V(unless-stopped), V(on-failure) or V(on-failure:COUNT).
+    type: str
+  healthcheck:
+    description: Health check.
+    type: dict
+    suboptions:
+      test:
+        description: Command, a list that begins with V(CMD), V(CMD-SHELL) or V(NONE), or a text for the shell.
+        type: raw
+      interval:
+        description: Time between checks, V(30s).
+        type: str
+      timeout:
+        description: Time that a check may take.
+        type: str
+      start_period:
+        description: Time in which failures do not count.
+        type: str
+      start_interval:
+        description: Time between checks in the start period.
+        type: str
+      retries:
+        description: Failures in a row that make it unhealthy.
+        type: int
+  log_driver:
+    description: Log driver.
+    type: str
+  log_options:
+    description: Options of the log driver.
+    type: dict
+"""
+
+EXAMPLES = r"""
+- name: Run a web server
+  davit.fleet.container:
+    name: web
+    image: shop:1.4
+    published_ports: ["80:8080"]
+    env:
+      STAGE: production
+    memory: 256M
+    restart_policy: unless-stopped
+    networks:
+      - name: shop
+        aliases: [frontend]
+
+- name: Give it more memory while it runs
+  davit.fleet.container:
+    name: web
+    image: shop:1.4
+    published_ports: ["80:8080"]
+    env:
+      STAGE: production
+    memory: 512M
+    restart_policy: unless-stopped
+    networks:
+      - name: shop
+        aliases: [frontend]
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or in check mode would be done, in this order.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"action": "update", "kind": "container", "name": "web"}]
+containers:
+  description: The container as it is now.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: web
+      id: 4c01db0b339c
+      state: running
+      image: shop:1.4
+      addresses: {"shop": "10.80.0.2"}
+      ports: {"8080/tcp": ["0.0.0.0:80"]}
+"""
+
+from ansible_collections.davit.fleet.plugins.module_utils import _module
+from ansible_collections.davit.fleet.plugins.module_utils._container.plan import ARGUMENTS
+
+
+def main() -> None:
+    module = _module.make(ARGUMENTS)
+    _module.run(module, lambda: {"containers": [_module.options(module, ARGUMENTS)]})
+
+
+if __name__ == "__main__":
+    main()
