@@ -12,8 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
-MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 MNT_DETACH = 2
 OVERLAYFS_SUPER_MAGIC = 0x794C7630
 
@@ -25,18 +24,13 @@ def mount(source: str, target: Path, kind: str, *, flags: int = 0, data: str = "
     result = _libc.mount(
         os.fsencode(source),
         os.fsencode(target),
-        kind.encode() or None,
+        kind.encode(),
         ctypes.c_ulong(flags),
         os.fsencode(data) or None,
     )
     if result == -1:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), str(target))
-
-
-def bind(source: Path, target: Path, *, recursive: bool = False) -> None:
-    """Let ``target`` show what ``source`` shows."""
-    mount(str(source), target, "", flags=MS_BIND | (MS_REC if recursive else 0))
 
 
 def unmount(target: Path) -> None:
@@ -49,14 +43,6 @@ def unmount(target: Path) -> None:
     number = ctypes.get_errno()
     if number not in (errno.EINVAL, errno.ENOENT):  # not a mount point, or nothing there
         raise OSError(number, os.strerror(number), str(target))
-
-
-def is_mounted(target: Path) -> bool:
-    """Whether something is mounted at a directory."""
-    try:
-        return target.stat().st_dev != target.parent.stat().st_dev
-    except FileNotFoundError:
-        return False
 
 
 def filesystem(path: Path) -> int:

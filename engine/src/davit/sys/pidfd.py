@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from pathlib import Path
 
 _STATE, _START_TICKS = 0, 19
 
@@ -16,9 +15,15 @@ def start_ticks(pid: int) -> int | None:
     counts as gone: it does nothing any more, and its parent may be slow to collect it.
     """
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
+        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
         return None
+    try:
+        stat = os.read(file, 4096)
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(file)
     # The second field is the command in brackets and may hold anything: count from behind it.
     fields = stat[stat.rindex(b")") + 2 :].split()
     return None if fields[_STATE] in (b"Z", b"X") else int(fields[_START_TICKS])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -52,22 +51,26 @@ class ConmonMonitors:
                 arguments.append("--leave-stdin-open")
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self.forget, launch.container_id)
-            spawned = await spawn(self._conmon, arguments)
+            spawned = await spawn(self._conmon, arguments, directory=home)
             try:
                 report = await spawned.report()
             finally:
                 spawned.close()
-            launched = _launched(report, home)
+            launched = await asyncio.to_thread(_launched, report, home)
             undo.pop_all()
         return launched
 
     async def exec(self, launch: ExecLaunch) -> Launched:
         home = self._layout.execs / launch.exec_id
-        (home / "exits").mkdir(parents=True, mode=0o711)
+        specification = home / "process.json"
+
+        def prepare() -> None:
+            (home / "exits").mkdir(parents=True, mode=0o711)
+            specification.write_bytes(launch.process)
+
         async with AsyncExitStack() as undo:
             undo.push_async_callback(asyncio.to_thread, self._layout.clear, launch.exec_id)
-            specification = home / "process.json"
-            specification.write_bytes(launch.process)
+            await asyncio.to_thread(prepare)
             arguments = self._arguments(launch.container_id, launch.exec_id, home)
             arguments += ["--exit-dir", str(home / "exits"), "--log-path", "none"]
             arguments += ["--exec", "--exec-attach", "--exec-process-spec", str(specification)]
@@ -75,7 +78,7 @@ class ConmonMonitors:
                 arguments.append("--terminal")
             if launch.stdin:
                 arguments.append("--stdin")
-            spawned = await spawn(self._conmon, arguments, attach=True)
+            spawned = await spawn(self._conmon, arguments, directory=home, attach=True)
             undo.callback(spawned.close)
             await spawned.listening()
             if launch.attach:
@@ -84,7 +87,7 @@ class ConmonMonitors:
                 undo.push_async_callback(console.close)
                 undo.callback(self._early.pop, launch.exec_id, None)
             spawned.go()
-            launched = _launched(await spawned.report(), home)
+            launched = await asyncio.to_thread(_launched, await spawned.report(), home)
             undo.pop_all()
             spawned.close()
         return launched
@@ -94,7 +97,7 @@ class ConmonMonitors:
 
     async def wait(self, process_id: str, launched: Launched) -> Exit:
         await pidfd.wait_end(launched.conmon_pid, launched.start_ticks)
-        return self._exit(process_id)
+        return await asyncio.to_thread(self._exit, process_id)
 
     def is_alive(self, launched: Launched) -> bool:
         return pidfd.start_ticks(launched.conmon_pid) == launched.start_ticks
@@ -120,19 +123,21 @@ class ConmonMonitors:
 
     async def attach(self, process_id: str) -> AttachConsole:
         early = self._early.pop(process_id, None)
-        return early or await AttachConsole.connect(self._layout.home(process_id))
+        if early is not None:
+            return early
+        return await AttachConsole.connect(await asyncio.to_thread(self._layout.home, process_id))
 
     async def resize(self, process_id: str, height: int, width: int) -> None:
-        self._control(process_id, f"{_RESIZE} {height} {width}\n")
+        await asyncio.to_thread(self._control, process_id, f"{_RESIZE} {height} {width}\n")
 
     async def reopen_log(self, container_id: str) -> None:
-        self._control(container_id, f"{_REOPEN_LOG} 0 0\n")
+        await asyncio.to_thread(self._control, container_id, f"{_REOPEN_LOG} 0 0\n")
 
     def _arguments(self, container_id: str, unique_id: str, home: Path) -> list[str]:
         return [
             *("--api-version", "1"),
             *("--cid", container_id, "--cuuid", unique_id, "--name", container_id[:12]),
-            *("--runtime", shutil.which(self._runtime.executable) or self._runtime.executable),
+            *("--runtime", self._runtime.executable),
             f"--runtime-arg=--root={self._runtime.root}",
             *("--bundle", str(home)),
             *("--container-pidfile", str(home / "pid")),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,9 +25,10 @@ class Runtime:
     """executable: path or name in PATH. root: where the runtime keeps its state."""
 
     def __init__(self, executable: str, root: Path) -> None:
-        self.executable = executable
+        # conmon does not look in PATH.
+        self.executable = shutil.which(executable) or executable
         self.root = root
-        self._is_runc = Path(executable).name == "runc"
+        self._is_runc = Path(self.executable).name == "runc"
 
     async def start(self, container_id: str) -> None:
         if not (self._is_runc and await shortcuts.start(self.root / container_id)):
@@ -54,7 +56,7 @@ class Runtime:
     async def delete(self, container_id: str) -> None:
         """Kill what is left of the container and drop its state and cgroup. Idempotent."""
         home = self.root / container_id
-        if not home.exists():
+        if not await asyncio.to_thread(home.exists):
             return
         if self._is_runc and await asyncio.to_thread(shortcuts.delete, home):
             return

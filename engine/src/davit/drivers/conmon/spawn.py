@@ -51,9 +51,12 @@ class Spawned:
         self._stack.close()
 
 
-async def spawn(conmon: str, arguments: Sequence[str], *, attach: bool = False) -> Spawned:
+async def spawn(
+    conmon: str, arguments: Sequence[str], *, directory: Path, attach: bool = False
+) -> Spawned:
     """Start conmon; return when it has left our process group for good.
 
+    directory: to work in; conmon leaves a file ``oom`` there when the kernel ran out of memory.
     Raises Unavailable when there is no conmon, SystemFailure when it refuses its arguments.
     """
     with ExitStack() as stack:
@@ -70,6 +73,7 @@ async def spawn(conmon: str, arguments: Sequence[str], *, attach: bool = False) 
                 conmon,
                 *arguments,
                 pass_fds=list(theirs.values()),
+                cwd=directory,
                 env=environment,
                 stdin=DEVNULL,
                 stdout=DEVNULL,
