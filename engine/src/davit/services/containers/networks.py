@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from davit.errors import Conflict, InvalidParameter, NotFound
 from davit.model.container import Container, Status
 from davit.model.network import EndpointSettings, Network
-from davit.services.containers import endpoints
+from davit.services.containers import endpoints, prepare
 from davit.services.containers.context import Context
 
 
@@ -36,7 +38,8 @@ async def connect(
             networks = {**before.networks, network.name: wish}
             return msgspec.structs.replace(before, networks=networks)
 
-        await ctx.store.change(container_id, edit, durable=True)
+        after = await ctx.store.change(container_id, edit, durable=True)
+        await _follow_names(ctx, container, after)
         announce(ctx, container, "connect", network)
 
 
@@ -67,8 +70,28 @@ async def disconnect(
             kept = {name: old for name, old in before.networks.items() if name != network.name}
             return msgspec.structs.replace(before, networks=kept)
 
-        await ctx.store.change(container_id, edit, durable=True)
+        after = await ctx.store.change(container_id, edit, durable=True)
+        await _follow_names(ctx, container, after)
         announce(ctx, container, "disconnect", network)
+
+
+async def _follow_names(ctx: Context, before: Container, after: Container) -> None:
+    """Let a running container ask davit's name server from its first user-defined network on.
+
+    A ``resolv.conf`` that somebody edited is left alone.
+    """
+    if not before.state.status.is_running:
+        return
+    old = await prepare.resolv_conf(ctx, before, prepare.join_request(ctx, before))
+    new = await prepare.resolv_conf(ctx, after, prepare.join_request(ctx, after))
+    path = prepare.Files(ctx.paths, after).resolv_conf
+
+    def rewrite() -> None:
+        if path.read_text(encoding="utf-8") == old:
+            path.write_text(new, encoding="utf-8")
+
+    if old != new:
+        await asyncio.to_thread(rewrite)
 
 
 def announce(ctx: Context, container: Container, action: str, network: Network) -> None:

@@ -100,6 +100,7 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
     await asyncio.to_thread(prepare.make_directories, paths, container.id)
     undo.push_async_callback(cleanup.remove_tree, paths.bundle(container.id))
     netns = await _make_ready(ctx, container, undo)
+    has_own_network = netns is not None
     if "net" in donors:
         netns = f"/proc/{donors['net'].state.pid}/ns/net"
 
@@ -127,7 +128,7 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
 
     async def join() -> None:
         sandbox: Sandbox | None = None
-        if request.endpoints:
+        if has_own_network:  # also without endpoints: networks may be connected while it runs
             sandbox = await ctx.networks.join(request)
             for network in sandbox.endpoints:
                 networks.announce(ctx, container, "connect", ctx.networks.resolve(network))
