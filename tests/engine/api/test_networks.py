@@ -46,7 +46,7 @@ async def api(tmp_path: Path, serve: Serve) -> AsyncIterator[Api]:
     settings = Settings(
         data_root=tmp_path / "data",
         run_root=tmp_path / "run",
-        default_address_pools=(AddressPool("10.216.0.0/16", 24),),
+        default_address_pools=(AddressPool("10.234.0.0/16", 24),),
     )
     paths = Paths(settings.data_root, settings.run_root)
     database = Database(paths.database)
@@ -64,7 +64,7 @@ async def test_create_inspect_list_and_remove(api: Api) -> None:
     spec = {
         "Name": "app",
         "CheckDuplicate": True,
-        "IPAM": {"Config": [{"Subnet": "10.217.0.0/24", "Gateway": None}]},
+        "IPAM": {"Config": [{"Subnet": "10.235.0.0/24", "Gateway": None}]},
         "Labels": {"a": "b"},
         "Options": None,
     }
@@ -84,7 +84,7 @@ async def test_create_inspect_list_and_remove(api: Api) -> None:
         "IPAM": {
             "Driver": "default",
             "Options": None,
-            "Config": [{"Subnet": "10.217.0.0/24", "Gateway": "10.217.0.1"}],
+            "Config": [{"Subnet": "10.235.0.0/24", "Gateway": "10.235.0.1"}],
         },
         "Internal": False,
         "Attachable": False,

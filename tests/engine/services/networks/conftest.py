@@ -40,18 +40,18 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[Path]:
-    """Another machine, 10.214.0.2, that has the host (10.214.0.1) as its router."""
+    """Another machine, 10.233.0.2, that has the host (10.233.0.1) as its router."""
     pin = tmp_path / "outside"
     namespace = netns.create()
     netns.pin(namespace, pin)
     name = f"out{ids.new_id()[:8]}"
     for command in (
         f"ip link add {name} type veth peer name eth0 netns {pin}",
-        f"ip address add 10.214.0.1/24 dev {name}",
+        f"ip address add 10.233.0.1/24 dev {name}",
         f"ip link set {name} up",
-        f"nsenter --net={pin} ip address add 10.214.0.2/24 dev eth0",
+        f"nsenter --net={pin} ip address add 10.233.0.2/24 dev eth0",
         f"nsenter --net={pin} ip link set eth0 up",
-        f"nsenter --net={pin} ip route add default via 10.214.0.1",
+        f"nsenter --net={pin} ip route add default via 10.233.0.1",
     ):
         subprocess.run(command.split(), check=True)
     yield pin

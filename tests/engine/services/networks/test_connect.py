@@ -68,17 +68,17 @@ async def test_a_namespace_that_never_joined_is_given_back(world: World) -> None
 @pytest.mark.parametrize(
     ("wished", "error", "words"),
     [
-        ("10.9.9.9", InvalidParameter, r"10\.9\.9\.9.*app.*10\.215\.1\.0/24"),
-        ("10.215.1.255", InvalidParameter, "not a host address"),
-        ("10.215.1.1", Conflict, "Address already in use: 10.215.1.1 on network app"),
-        ("10.215.1.7", Conflict, "Address already in use: 10.215.1.7 on network app"),
+        ("10.9.9.9", InvalidParameter, r"10\.9\.9\.9.*app.*10\.232\.1\.0/24"),
+        ("10.232.1.255", InvalidParameter, "not a host address"),
+        ("10.232.1.1", Conflict, "Address already in use: 10.232.1.1 on network app"),
+        ("10.232.1.7", Conflict, "Address already in use: 10.232.1.7 on network app"),
     ],
 )
 async def test_a_refused_address_leaves_nothing(
     world: World, wished: str, error: type[Exception], words: str
 ) -> None:
-    await world.network("app", ipam=world.subnet("10.215.1.0/24"))
-    await world.run("first", {"app": wish("10.215.1.7")})
+    await world.network("app", ipam=world.subnet("10.232.1.0/24"))
+    await world.run("first", {"app": wish("10.232.1.7")})
     before = world.traces()
     with pytest.raises(error, match=words):
         await world.run("second", {"bridge": wish(), "app": wish(wished)})

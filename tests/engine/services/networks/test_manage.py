@@ -22,7 +22,7 @@ async def test_the_predefined_networks(world: World) -> None:
     assert names(world) == ["bridge", "host", "none"]
     bridge = world.service.resolve("bridge")
     assert bridge.bridge == world.settings.default_bridge
-    assert bridge.spec.ipam.config[0].subnet.startswith("10.213.")
+    assert bridge.spec.ipam.config[0].subnet.startswith("10.231.")
     for name in ("bridge", "host", "none"):
         with pytest.raises(Forbidden, match=f"{name} is a pre-defined network and cannot be"):
             await world.service.remove(name)
@@ -30,12 +30,12 @@ async def test_the_predefined_networks(world: World) -> None:
 
 async def test_create_and_remove(world: World) -> None:
     before = world.traces()
-    spec = NetworkSpec(name="app", labels={"a": "b"}, ipam=pool("10.215.7.0/24"))
+    spec = NetworkSpec(name="app", labels={"a": "b"}, ipam=pool("10.232.7.0/24"))
     made = await world.service.create(spec)
     assert made.bridge == f"br-{made.id[:12]}"
-    assert made.spec.ipam.config[0].gateway == "10.215.7.1"
+    assert made.spec.ipam.config[0].gateway == "10.232.7.1"
     assert made.spec.driver == "bridge"
-    assert "inet 10.215.7.1/24" in world.shown("ip", "-o", "address", "show", made.bridge)
+    assert "inet 10.232.7.1/24" in world.shown("ip", "-o", "address", "show", made.bridge)
     assert world.service.resolve(made.id[:10]) == made
     await world.service.remove("app")
     assert world.traces() == before
@@ -46,17 +46,17 @@ async def test_create_and_remove(world: World) -> None:
 
 async def test_a_network_may_say_everything(world: World) -> None:
     ipam = pool(
-        "10.215.7.0/24",
-        gateway="10.215.7.9",
-        ip_range="10.215.7.64/30",
-        auxiliary_addresses={"printer": "10.215.7.65"},
+        "10.232.7.0/24",
+        gateway="10.232.7.9",
+        ip_range="10.232.7.64/30",
+        auxiliary_addresses={"printer": "10.232.7.65"},
     )
     chosen = {options.NAME: "davittest0"}
     made = await world.service.create(NetworkSpec(name="app", ipam=ipam, options=chosen))
     assert made.bridge == "davittest0"
     found = [(await world.run(f"c{i}", ["app"])).endpoints["app"] for i in range(3)]
-    assert [held.ip_address for held in found] == ["10.215.7.64", "10.215.7.66", "10.215.7.67"]
-    assert found[0].gateway == "10.215.7.9"
+    assert [held.ip_address for held in found] == ["10.232.7.64", "10.232.7.66", "10.232.7.67"]
+    assert found[0].gateway == "10.232.7.9"
     with pytest.raises(Conflict, match="no available IPv4 addresses on network app"):
         await world.run("c3", ["app"])
 
@@ -71,12 +71,12 @@ async def test_a_network_may_say_everything(world: World) -> None:
         (NetworkSpec(name="x", driver="host"), Forbidden, "only one instance"),
         (NetworkSpec(name="x", enable_ipv6=True), NotSupported, "IPv6"),
         (NetworkSpec(name="x", ipam=pool("fd00::/64")), NotSupported, "fd00::/64"),
-        (NetworkSpec(name="x", ipam=pool("10.215")), InvalidParameter, "invalid subnet '10.215'"),
+        (NetworkSpec(name="x", ipam=pool("10.232")), InvalidParameter, "invalid subnet '10.232'"),
         (
-            NetworkSpec(name="x", ipam=pool("10.215.1.128/25")),
+            NetworkSpec(name="x", ipam=pool("10.232.1.128/25")),
             Forbidden,
-            r"Pool overlaps with other one on this address space: 10\.215\.1\.128/25 overlaps "
-            r"network first \(10\.215\.1\.0/24\)",
+            r"Pool overlaps with other one on this address space: 10\.232\.1\.128/25 overlaps "
+            r"network first \(10\.232\.1\.0/24\)",
         ),
         (
             NetworkSpec(name="x", ipam=pool("127.0.0.0/30", gateway="10.0.0.1")),
@@ -84,12 +84,12 @@ async def test_a_network_may_say_everything(world: World) -> None:
             r"gateway 10\.0\.0\.1: it is not a host address of 127\.0\.0\.0/30",
         ),
         (
-            NetworkSpec(name="x", ipam=pool("10.215.2.0/24", ip_range="10.215.3.0/24")),
+            NetworkSpec(name="x", ipam=pool("10.232.2.0/24", ip_range="10.232.3.0/24")),
             InvalidParameter,
             "is not within subnet",
         ),
         (
-            NetworkSpec(name="x", ipam=IPAM(config=[IPAMPool(gateway="10.215.2.1")])),
+            NetworkSpec(name="x", ipam=IPAM(config=[IPAMPool(gateway="10.232.2.1")])),
             InvalidParameter,
             "without a subnet",
         ),
@@ -107,7 +107,7 @@ async def test_a_network_may_say_everything(world: World) -> None:
 async def test_a_refused_network_leaves_nothing(
     world: World, spec: NetworkSpec, error: type[Exception], words: str
 ) -> None:
-    await world.network("first", ipam=pool("10.215.1.0/24"))
+    await world.network("first", ipam=pool("10.232.1.0/24"))
     before = world.traces(), names(world)
     with pytest.raises(error, match=words):
         await world.service.create(spec)
@@ -116,8 +116,8 @@ async def test_a_refused_network_leaves_nothing(
 
 
 async def test_a_subnet_of_the_hosts_own_is_refused(world: World, outside: object) -> None:
-    with pytest.raises(Forbidden, match=r"overlaps the host's route to 10\.214\.0\.0/24 through"):
-        await world.service.create(NetworkSpec(name="x", ipam=pool("10.214.0.0/16")))
+    with pytest.raises(Forbidden, match=r"overlaps the host's route to 10\.233\.0\.0/24 through"):
+        await world.service.create(NetworkSpec(name="x", ipam=pool("10.233.0.0/16")))
 
 
 async def test_two_at_once_get_different_subnets(world: World) -> None:

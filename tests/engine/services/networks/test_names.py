@@ -137,8 +137,8 @@ async def test_other_names_are_forwarded(
 
 async def test_nobody_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dns, "TIMEOUT", 0.1)
-    await world.network("app", ipam=world.subnet("10.215.1.0/24"))
-    cli = await world.run("cli", ["app"], resolvers=["10.215.1.250"])
+    await world.network("app", ipam=world.subnet("10.232.1.0/24"))
+    cli = await world.run("cli", ["app"], resolvers=["10.232.1.250"])
     record = await ask(cli, "known.example")
     assert record.header.rcode == dnslib.RCODE.SERVFAIL
 

@@ -30,7 +30,7 @@ async def test_reached_from_the_host(world: World) -> None:
 async def test_reached_from_outside(world: World, outside: Path) -> None:
     web = await world.run("web", ports=ANYWHERE)
     async with Echo(web, "web", 80):
-        assert await fetch("10.214.0.1", host_port(web), outside) == "web 10.214.0.2"
+        assert await fetch("10.233.0.1", host_port(web), outside) == "web 10.233.0.2"
         with pytest.raises(asyncio.TimeoutError):  # an unpublished port, past the host's address
             await fetch(web.endpoints["bridge"].ip_address, 80, outside)
 
@@ -41,13 +41,13 @@ async def test_reached_from_containers_through_the_host(world: World, outside: P
     neighbour, stranger = await world.run("neighbour"), await world.run("stranger", ["other"])
     async with Echo(web, "web", 80):
         for client in (stranger, neighbour, web):
-            assert (await fetch("10.214.0.1", host_port(web), client.netns)).startswith("web ")
+            assert (await fetch("10.233.0.1", host_port(web), client.netns)).startswith("web ")
 
 
 async def test_the_way_out_is_masqueraded(world: World, outside: Path) -> None:
     cli = await world.run("cli")
     async with Echo(outside, "outside", 8080):
-        assert await fetch("10.214.0.2", 8080, cli.netns) == "outside 10.214.0.1"
+        assert await fetch("10.233.0.2", 8080, cli.netns) == "outside 10.233.0.1"
 
 
 async def test_one_host_address_only(world: World, outside: Path) -> None:
@@ -57,7 +57,7 @@ async def test_one_host_address_only(world: World, outside: Path) -> None:
         assert await fetch("127.0.0.1", host_port(web))
         for where in (None, outside):
             with pytest.raises(ConnectionRefusedError):
-                await fetch("10.214.0.1", host_port(web), where)
+                await fetch("10.233.0.1", host_port(web), where)
 
 
 async def test_a_port_moves_to_the_next_container(world: World) -> None:

@@ -19,7 +19,7 @@ from davit.store.db import Database
 from davit.store.paths import Paths
 from davit.sys import netns
 
-POOL = AddressPool("10.213.0.0/16", 24)
+POOL = AddressPool("10.231.0.0/16", 24)
 
 
 class Events:
