@@ -69,6 +69,7 @@ def davit_task(engine: Engine, count: int) -> dict[str, Any]:
     return {
         "davit.fleet.workload": {
             "engine_host": f"unix://{engine.socket}",
+            "project": "bench",
             "containers": [{"name": name, **_options()} for name in _names(count)],
         }
     }
