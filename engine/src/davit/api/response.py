@@ -50,6 +50,7 @@ async def stream(
     """Answer with chunks as they come."""
     answer = await begin(call, content_type)
     async for chunk in chunks:
-        await answer.write(chunk)
+        if chunk:  # An empty one would end a chunked body.
+            await answer.write(chunk)
     await answer.write_eof()
     return answer
