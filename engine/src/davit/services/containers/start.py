@@ -123,7 +123,8 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
         log="" if host.log_config.type == "none" else str(paths.log(container.id)),
         terminal=container.config.tty,
         stdin=container.config.open_stdin,
-        stdin_once=container.config.stdin_once,
+        # A terminal stays usable after its client has detached.
+        stdin_once=container.config.stdin_once and not container.config.tty,
     )
 
     async def join() -> None:
