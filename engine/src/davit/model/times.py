@@ -40,6 +40,13 @@ def rfc3339(ns: int) -> str:
     return f"{text}{digits}Z"
 
 
+def rfc3339_padded(ns: int) -> str:
+    """Render nanoseconds with all nine decimals, as log lines have them."""
+    seconds, fraction = divmod(ns, 10**9)
+    text = datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{fraction:09d}Z"
+
+
 def parse_rfc3339(text: str) -> int:
     """Return nanoseconds for an RFC 3339 time; a missing zone is UTC. Raises InvalidParameter."""
     match = _RFC3339.match(text)
