@@ -25,3 +25,20 @@ def test_no_nft(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(Unavailable, match="install the package nftables"):
         nft.apply("")
+
+
+@pytest.mark.parametrize("policy", ["accept", "drop"])
+def test_whether_iptables_drops_what_it_forwards(policy: str) -> None:
+    namespace = netns.create()
+    chain = f"chain FORWARD {{ type filter hook forward priority 0; policy {policy}; }}"
+    nft.apply(f"table ip filter {{ {chain} }}", namespace)
+    with netns.inside(namespace):
+        assert nft.drops_forwarded() == (policy == "drop")
+    os.close(namespace)
+
+
+def test_a_host_without_iptables_drops_nothing() -> None:
+    namespace = netns.create()
+    with netns.inside(namespace):
+        assert not nft.drops_forwarded()
+    os.close(namespace)

@@ -27,6 +27,18 @@ def apply(batch: str, namespace: int | Path | None = None) -> None:
             _run(batch)
 
 
+def drops_forwarded() -> bool:
+    """Whether iptables' ``FORWARD`` chain drops what no rule accepts. Blocking."""
+    done = subprocess.run(
+        ["nft", "list", "chain", "ip", "filter", "FORWARD"],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    return "policy drop" in done.stdout
+
+
 def _run(batch: str) -> None:
     try:
         done = subprocess.run(

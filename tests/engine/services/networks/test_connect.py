@@ -6,7 +6,7 @@ import pytest
 from blockbuster import BlockBuster
 
 from davit.drivers import netlink
-from davit.errors import Conflict, Forbidden, InvalidParameter, SystemFailure
+from davit.errors import Conflict, Forbidden, InvalidParameter, NotSupported, SystemFailure
 from davit.model.filters import Filters
 from davit.model.network import EndpointIPAMConfig, EndpointSettings
 from davit.services.networks import options
@@ -84,6 +84,31 @@ async def test_a_refused_address_leaves_nothing(
         await world.run("second", {"bridge": wish(), "app": wish(wished)})
     await world.service.settle()
     assert world.traces() == before
+
+
+@pytest.mark.parametrize(
+    ("network", "asked", "error", "words"),
+    [
+        ("bridge", wish("10.231.0.9"), InvalidParameter, "on user defined networks only"),
+        ("app", wish("10.9.9.9"), InvalidParameter, r"not a host address of network app"),
+        ("app", wish("nonsense"), InvalidParameter, "'nonsense'"),
+        ("app", wish(mac_address="nonsense"), InvalidParameter, "invalid MAC address"),
+        (
+            "app",
+            EndpointSettings(ipam_config=EndpointIPAMConfig(ipv6_address="fd00::9")),
+            NotSupported,
+            "IPv6",
+        ),
+    ],
+)
+async def test_what_can_never_be_is_refused_at_creation(
+    world: World, network: str, asked: EndpointSettings, error: type[Exception], words: str
+) -> None:
+    await world.network("app")
+    app = world.service.resolve("app")
+    world.service.check(app, wish(str(app.spec.ipam.config[0].gateway)[:-1] + "9"))
+    with pytest.raises(error, match=words):
+        world.service.check(world.service.resolve(network), asked)
 
 
 async def test_a_join_that_fails_half_way_undoes_itself(world: World) -> None:

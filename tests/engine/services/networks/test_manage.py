@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -70,6 +71,12 @@ async def test_a_network_may_say_everything(world: World) -> None:
         (NetworkSpec(name="x", driver="overlay"), NotSupported, '"overlay" is not supported'),
         (NetworkSpec(name="x", driver="host"), Forbidden, "only one instance"),
         (NetworkSpec(name="x", enable_ipv6=True), NotSupported, "IPv6"),
+        (NetworkSpec(name="x", enable_ipv4=False), NotSupported, "EnableIPv4"),
+        (
+            NetworkSpec(name="x", options={"com.docker.network.bridge.gateway_mode_ipv4": "nat"}),
+            NotSupported,
+            "gateway_mode_ipv4 is not supported; known: com.docker",
+        ),
         (NetworkSpec(name="x", ipam=pool("fd00::/64")), NotSupported, "fd00::/64"),
         (NetworkSpec(name="x", ipam=pool("10.232")), InvalidParameter, "invalid subnet '10.232'"),
         (
@@ -177,3 +184,19 @@ async def test_networks_survive_a_restart(world: World) -> None:
     before = world.service.select(Filters()), world.traces()
     await world.restart([])
     assert (world.service.select(Filters()), world.traces()) == before
+
+
+async def test_the_default_network_follows_the_settings(world: World) -> None:
+    web = await world.run("web")
+    before = world.service.resolve("bridge")
+    world.settings = dataclasses.replace(world.settings, bip="10.232.9.1/24")
+    await world.restart([web.container_id])
+    assert world.service.resolve("bridge") == before  # not under a running container
+    await world.service.leave(web.container_id)
+    await world.restart([])
+    after = world.service.resolve("bridge")
+    assert (after.id, after.spec.ipam.config[0].subnet) == (before.id, "10.232.9.0/24")
+    assert (await world.run("web")).endpoints["bridge"].gateway == "10.232.9.1"
+    world.settings = dataclasses.replace(world.settings, bridge="none")
+    await world.restart([])
+    assert names(world) == ["host", "none"]

@@ -81,6 +81,17 @@ async def test_containers_that_share_an_alias_share_the_load(world: World) -> No
     assert sorted(first) == expected
 
 
+async def test_a_link_is_a_name_for_one_asker_only(
+    world: World, upstream: list[dnslib.DNSRecord]
+) -> None:
+    await world.network("app")
+    web = await world.run("web", ["app"])
+    linked = await world.run("linked", {"app": EndpointSettings(links=["web:db", "web"])})
+    assert await addresses(linked, "db") == [web.endpoints["app"].ip_address]
+    assert await addresses(linked, "web") == [web.endpoints["app"].ip_address]
+    assert await addresses(web, "db") == []
+
+
 async def test_a_known_name_has_no_ipv6_address(world: World) -> None:
     await world.network("app")
     web = await world.run("web", ["app"])

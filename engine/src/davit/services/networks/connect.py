@@ -14,7 +14,14 @@ from pathlib import Path
 import msgspec
 
 from davit.drivers import netlink
-from davit.errors import Conflict, DavitError, Forbidden, InvalidParameter
+from davit.errors import (
+    Conflict,
+    DavitError,
+    Forbidden,
+    InvalidParameter,
+    NotSupported,
+    SystemFailure,
+)
 from davit.model import ids
 from davit.model.config import PortBinding
 from davit.model.network import EndpointSettings, JoinRequest, Network, Sandbox
@@ -68,6 +75,8 @@ class Sandboxes:
         namespace = await self._pool.take()
         try:
             await asyncio.to_thread(netns.pin, namespace, path)
+        except OSError as error:
+            raise SystemFailure(f"no network namespace: {error.strerror or error}") from None
         finally:
             os.close(namespace)
 
@@ -157,7 +166,13 @@ class Sandboxes:
             await self._sandboxes.put(renamed)
 
     def check(self, network: Network, wish: EndpointSettings) -> None:
-        """Raises InvalidParameter for addresses that can never be given."""
+        """Raises InvalidParameter for addresses that can never be given, NotSupported for IPv6."""
+        asked = wish.ipam_config
+        if asked is not None and (asked.ipv6_address or asked.link_local_ips):
+            raise NotSupported(
+                f"IPv6 and link-local addresses are not supported yet: leave them out on network "
+                f"{network.name}"
+            )
         if wish.mac_address:
             ipam.check_mac(wish.mac_address)
         address = _wished_address(wish)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from ipaddress import IPv4Network
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from davit.model.network import DEFAULT_NETWORK, IPAM, IPAMPool, Network, Networ
 from davit.services.networks import ipam, options, query
 from davit.services.networks.finish import finish
 from davit.store.networks import NetworkStore, SandboxStore
+
+logger = logging.getLogger(__name__)
 
 
 class Firewall(Protocol):
@@ -165,6 +168,14 @@ class Networks:
             return
         if network is not None and self._is_as_set(network):
             return
+        if network is not None and self._sandboxes.on(network):
+            logger.warning(
+                "the default network keeps its bridge %s and subnet %s while containers run on it: "
+                "stop them and restart davitd to have the new settings",
+                network.bridge,
+                network.spec.ipam.config[0].subnet,
+            )
+            return
         if network is not None:
             await self._networks.remove(network.id)
             await asyncio.to_thread(self._links.delete, network.bridge)
@@ -266,6 +277,8 @@ def _check(spec: NetworkSpec) -> None:
             f"could not find plugin {spec.driver} in v1 plugin registry: network driver "
             f'"{spec.driver}" is not supported; use "bridge"'
         )
+    if not spec.enable_ipv4:
+        raise NotSupported("networks without IPv4 are not supported: leave EnableIPv4 out")
     if spec.enable_ipv6:
         raise NotSupported("IPv6 networks are not supported yet: leave EnableIPv6 out")
     if spec.config_only or spec.config_from or spec.ingress:

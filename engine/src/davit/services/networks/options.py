@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
-from davit.errors import InvalidParameter
+from davit.errors import InvalidParameter, NotSupported
 
 NAME = "com.docker.network.bridge.name"
 ICC = "com.docker.network.bridge.enable_icc"
@@ -15,6 +15,9 @@ MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
 HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
 MTU = "com.docker.network.driver.mtu"
 DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"
+
+_PREFIX = "com.docker.network."
+_KNOWN = {NAME, ICC, MASQUERADE, HOST_BINDING, MTU, DEFAULT_BRIDGE}
 
 DEFAULT_MTU = 1500
 # IFNAMSIZ counts a zero byte, too. The kernel takes more characters than these, nft(8) does not.
@@ -34,7 +37,15 @@ class BridgeOptions:
 
 
 def parse(options: Mapping[str, str]) -> BridgeOptions:
-    """Read the known options; others are kept and have no effect. Raises InvalidParameter."""
+    """Raises InvalidParameter; NotSupported for an option of Docker's that davit does not have.
+
+    Options that do not begin with ``com.docker.network.`` are labels to us.
+    """
+    for key in options:
+        if key.startswith(_PREFIX) and key not in _KNOWN:
+            raise NotSupported(
+                f"network option {key} is not supported; known: {', '.join(sorted(_KNOWN))}"
+            )
     name = options.get(NAME, "")
     if name and not _INTERFACE.match(name):
         raise InvalidParameter(

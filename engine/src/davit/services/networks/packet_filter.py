@@ -33,6 +33,15 @@ class PacketFilter:
         async with self._lock:
             await self._sync()
 
+    async def warn(self) -> None:
+        """Tell the log when the host drops what this table accepts."""
+        if await asyncio.to_thread(nft.drops_forwarded):
+            logger.warning(
+                "the policy of iptables' FORWARD chain is drop (dockerd sets it): containers reach "
+                "neither the outside nor other bridges until it lets davit's bridges through; see "
+                "docs/networking.md"
+            )
+
     async def publish(self, sandbox: Sandbox) -> None:
         """Let in the published ports of a stored sandbox. Does nothing for one without."""
         await self._change(firewall.published(self._table, sandbox))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 
+from davit.errors import SystemFailure
 from davit.sys import netns
+
+logger = logging.getLogger(__name__)
 
 
 class NamespacePool:
@@ -17,8 +21,8 @@ class NamespacePool:
         self._refill: asyncio.Task[None] | None = None
 
     async def take(self) -> int:
-        """Return a namespace; the caller owns the descriptor."""
-        namespace = self._ready.pop() if self._ready else await asyncio.to_thread(netns.create)
+        """Return a namespace; the caller owns the descriptor. Raises SystemFailure."""
+        namespace = self._ready.pop() if self._ready else await _create()
         self.fill()
         return namespace
 
@@ -35,5 +39,15 @@ class NamespacePool:
             os.close(self._ready.pop())
 
     async def _fill(self) -> None:
-        while len(self._ready) < self._size:
-            self._ready.append(await asyncio.to_thread(netns.create))
+        try:
+            while len(self._ready) < self._size:
+                self._ready.append(await _create())
+        except SystemFailure as error:
+            logger.warning("%s; tried again with the next start", error.message)
+
+
+async def _create() -> int:
+    try:
+        return await asyncio.to_thread(netns.create)
+    except OSError as error:
+        raise SystemFailure(f"no network namespace: {error.strerror or error}") from None

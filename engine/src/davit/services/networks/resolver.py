@@ -35,14 +35,22 @@ def answer(name: str, asker: Sandbox, sandboxes: Sequence[Sandbox]) -> Answer | 
     networks = [network for network in asker.endpoints if is_user_defined(network)]
     if name.endswith(_REVERSE):
         return _reverse(name.removesuffix(_REVERSE), networks, sandboxes)
-    found = [
-        sandbox.endpoints[network].ip_address
-        for network in networks
-        for sandbox in sandboxes
-        if network in sandbox.endpoints and _is_called(sandbox, network, name)
-    ]
+    found = []
+    for network in networks:
+        wanted = _linked(asker, network).get(name, name)
+        found += [
+            sandbox.endpoints[network].ip_address
+            for sandbox in sandboxes
+            if network in sandbox.endpoints and _is_called(sandbox, network, wanted)
+        ]
     # In another order each time, so that containers with the same alias share the load.
     return Answer(addresses=random.sample(found, len(found))) if found else None
+
+
+def _linked(asker: Sandbox, network: str) -> dict[str, str]:
+    """What the asker alone calls others: alias → name (links ``name:alias`` of its endpoint)."""
+    links = (link.lower().partition(":") for link in asker.endpoints[network].links)
+    return {alias: name for name, _, alias in links if alias}
 
 
 def _is_called(sandbox: Sandbox, network: str, name: str) -> bool:

@@ -80,6 +80,7 @@ class NetworkService:
         await self._networks.ensure_bridges()
         await asyncio.to_thread(self._sweep, live)
         await self._packets.sync()
+        await self._packets.warn()
         for sandbox in self._rows.all():
             try:
                 await self._sandboxes.adopt(sandbox)
