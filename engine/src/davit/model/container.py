@@ -113,6 +113,23 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a health check; times in ns since the epoch. exit_code: -1 when it has none."""
+
+    start: int
+    end: int
+    exit_code: int
+    output: str = ""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """status: starting, healthy or unhealthy. failing_streak: failures in a row that count."""
+
+    status: str
+    failing_streak: int = 0
+    log: list[Probe] = []
+
+
 class Details(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that ``inspect`` and ``list`` show of a container.
 
@@ -128,6 +145,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     layers: list[str]
     network_ids: dict[str, str]
     image_tagged: bool = True
+    health: Health | None = None
     exec_ids: list[str] = []
     size_rw: int | None = None
     size_root_fs: int | None = None

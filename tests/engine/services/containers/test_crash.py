@@ -94,18 +94,13 @@ async def test_policies_resume(world: World, monkeypatch: pytest.MonkeyPatch) ->
         if container.state.pid:
             os.kill(container.state.conmon_pid, signal.SIGKILL)
             os.kill(container.state.pid, signal.SIGKILL)
-    started: list[str] = []
-    publish = world.publish
-
-    def listen(kind: str, action: str, actor: str, attributes: dict[str, str], /) -> None:
-        publish(kind, action, actor, attributes)
-        if action == "start":
-            started.append(attributes["name"])
-
-    monkeypatch.setattr(world, "publish", listen)
+    starts: asyncio.Queue[str] = asyncio.Queue()
+    world.listener = lambda action: starts.put_nowait(action) if action == "start" else None
+    world.events.clear()
     await world.open()
-    while len(started) < 3:
-        await asyncio.sleep(0.02)
+    for _ in range(3):
+        await asyncio.wait_for(starts.get(), 20)
+    started = [about["name"] for _, action, _, about in world.events if action == "start"]
     assert sorted(started) == ["always-killed", "always-stopped", "unless-stopped-killed"]
     lost = world.store.get("no-killed").state
     assert (lost.status, lost.exit_code) == (Status.EXITED, 255)

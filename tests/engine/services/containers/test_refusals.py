@@ -110,11 +110,10 @@ async def test_refused_requests_leave_nothing(world: World) -> None:
             await world.create("box", **request)
         assert words in caught.value.message, request
         # Every refusal comes before anything is made, a volume beside the bad one included.
+        options = request.get("HostConfig", {})
+        binds = [*options.get("Binds", []), "fresh:/fresh"]
         with pytest.raises(kind):
-            wish = dict(request)
-            wish["HostConfig"] = {**request.get("HostConfig", {})}
-            wish["HostConfig"]["Binds"] = [*wish["HostConfig"].get("Binds", []), "fresh:/fresh"]
-            await world.create("box", **wish)
+            await world.create("box", **{**request, "HostConfig": {**options, "Binds": binds}})
         assert world.volumes.all() == [], request
         assert world.store.all() == []
         assert world.traces() == before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,13 @@ class World:
         )
         self.paths = Paths(self.settings.data_root, self.settings.run_root)
         self.events: list[tuple[str, str, str, dict[str, str]]] = []
+        self.listener: Callable[[str], object] = lambda _: None
 
     def publish(
         self, kind: str, action: str, actor_id: str, attributes: Mapping[str, str], /
     ) -> None:
         self.events.append((kind, action, actor_id, dict(attributes)))
+        self.listener(action)
 
     async def open(self) -> None:
         paths = self.paths

@@ -6,7 +6,7 @@ from typing import Any
 
 from davit.model import codec, ids, times
 from davit.model.config import ContainerConfig, PortBinding
-from davit.model.container import Container, Details, Status
+from davit.model.container import Container, Details, Health, Status
 from davit.model.network import DEFAULT_NETWORK, EndpointSettings
 from davit.model.volume import MountPoint
 
@@ -22,7 +22,7 @@ def inspect(details: Details, version: Version) -> dict[str, Any]:
         "Created": times.rfc3339(container.created),
         "Path": container.path,
         "Args": container.args,
-        "State": state(container),
+        "State": state(container, details.health),
         "Image": container.image_id,
         "ResolvConfPath": f"{directory}/resolv.conf",
         "HostnamePath": f"{directory}/hostname",
@@ -63,7 +63,7 @@ def summary(details: Details, version: Version) -> dict[str, Any]:
         "Ports": _port_list(details),
         "Labels": container.config.labels,
         "State": container.state.status.value,
-        "Status": status_text(container, times.now()),
+        "Status": status_text(container, details.health, times.now()),
         "HostConfig": {"NetworkMode": container.host_config.network_mode},
         "NetworkSettings": {"Networks": endpoints(details, version)},
         "Mounts": [mount(point) for point in container.mounts],
@@ -74,10 +74,10 @@ def summary(details: Details, version: Version) -> dict[str, Any]:
     return shown
 
 
-def state(container: Container) -> dict[str, Any]:
+def state(container: Container, health: Health | None) -> dict[str, Any]:
     """``ContainerState``. A restarting container counts as running, as in Docker."""
     now = container.state
-    return {
+    shown: dict[str, Any] = {
         "Status": now.status.value,
         "Running": now.status in (Status.RUNNING, Status.PAUSED, Status.RESTARTING),
         "Paused": now.status is Status.PAUSED,
@@ -90,6 +90,21 @@ def state(container: Container) -> dict[str, Any]:
         "StartedAt": times.rfc3339(now.started_at),
         "FinishedAt": times.rfc3339(now.finished_at),
     }
+    if health is not None:
+        shown["Health"] = {
+            "Status": health.status,
+            "FailingStreak": health.failing_streak,
+            "Log": [
+                {
+                    "Start": times.rfc3339(probe.start),
+                    "End": times.rfc3339(probe.end),
+                    "ExitCode": probe.exit_code,
+                    "Output": probe.output,
+                }
+                for probe in health.log
+            ],
+        }
+    return shown
 
 
 def config(value: ContainerConfig) -> dict[str, Any]:
@@ -209,7 +224,7 @@ def endpoint(settings: EndpointSettings, version: Version) -> dict[str, Any]:
     return shown
 
 
-def status_text(container: Container, now: int) -> str:
+def status_text(container: Container, health: Health | None, now: int) -> str:
     """What ``docker ps`` shows in STATUS."""
     known = container.state
     status = known.status
@@ -221,7 +236,12 @@ def status_text(container: Container, now: int) -> str:
         return "Removal In Progress"
     since = now - (known.started_at if status.is_running else known.finished_at)
     if status is Status.RUNNING:
-        return f"Up {human_duration(since)}"
+        up = f"Up {human_duration(since)}"
+        if health is None:
+            return up
+        return (
+            f"{up} (health: starting)" if health.status == "starting" else f"{up} ({health.status})"
+        )
     if status is Status.PAUSED:
         return f"Up {human_duration(since)} (Paused)"
     word = "Restarting" if status is Status.RESTARTING else "Exited"

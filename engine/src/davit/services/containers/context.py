@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from davit.config import Settings
-from davit.model.container import Container
+from davit.model.container import Container, Health
 from davit.model.host import HostFacts
 from davit.model.runtime import Launched
 from davit.services.containers.needs import (
@@ -113,6 +113,7 @@ class Context:
     waiters: Waiters = field(default_factory=Waiters)
     background: Background = field(default_factory=Background)
     runs: dict[str, Run] = field(default_factory=dict)
+    health: dict[str, Health] = field(default_factory=dict)
     exec_ids: Callable[[str], list[str]] = lambda _: []
     before_start: list[BeforeStart] = field(default_factory=list)
 

@@ -17,7 +17,7 @@ FollowUp = Callable[[Context, str, Run, Decision], Awaitable[None]]
 
 def watch(
     ctx: Context, container_id: str, launched: Launched, follow_up: FollowUp, *, delay: int = 0
-) -> None:
+) -> Run:
     """Follow a container's process; when it has ended and nothing of it is left, ``follow_up``.
 
     delay: ns that the policy waited before this run.
@@ -25,6 +25,7 @@ def watch(
     run = Run(launched, delay)
     ctx.runs[container_id] = run
     ctx.background.spawn(_follow(ctx, container_id, run, follow_up), f"monitor of {container_id}")
+    return run
 
 
 async def _follow(ctx: Context, container_id: str, run: Run, follow_up: FollowUp) -> None:

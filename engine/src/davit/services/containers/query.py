@@ -82,6 +82,7 @@ async def _details(ctx: Context, container: Container, *, size: bool) -> Details
         layers=_layer_directories(ctx, container),
         network_ids=ids,
         image_tagged=tagged,
+        health=ctx.health.get(container.id),
         exec_ids=ctx.exec_ids(container.id),
         size_rw=size_rw,
         size_root_fs=size_root,
@@ -212,14 +213,18 @@ def _status(_: Context, values: list[str]) -> Test:
     return lambda container: container.state.status.value in values
 
 
-def _health(_: Context, values: list[str]) -> Test:
+def _health(ctx: Context, values: list[str]) -> Test:
     for value in values:
         if value not in ("starting", "healthy", "unhealthy", "none"):
             raise InvalidParameter(
                 f"invalid filter 'health={value}': use starting, healthy, unhealthy or none"
             )
-    # Health checks do not run yet: no container has a health.
-    return lambda container: "none" in values
+
+    def test(container: Container) -> bool:
+        health = ctx.health.get(container.id)
+        return (health.status if health else "none") in values
+
+    return test
 
 
 def _volume(_: Context, values: list[str]) -> Test:

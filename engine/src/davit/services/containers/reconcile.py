@@ -11,7 +11,7 @@ from pathlib import Path
 from davit.errors import DavitError
 from davit.model.container import Container, Status
 from davit.model.runtime import Launched
-from davit.services.containers import cleanup, monitor, policy, remove, start
+from davit.services.containers import cleanup, policy, remove, start
 from davit.services.containers.context import Context
 
 logger = logging.getLogger(__name__)
@@ -143,10 +143,10 @@ async def _carry_out(ctx: Context, action: Follow | RollBack | DeleteFiles | Rem
         for point in container.mounts:
             if point.type == "volume":
                 ctx.volumes.adopt(point.name, container_id)
-        monitor.watch(ctx, container_id, launched_of(container), start.follow_up)
+        run = start.follow(ctx, container_id, launched_of(container))
         if not action.alive:
             # Whoever asks first is to see the end, and not a container that runs no more.
-            await ctx.runs[container_id].exited.wait()
+            await run.exited.wait()
 
 
 async def _start_all(ctx: Context, actions: Iterable[Start]) -> None:

@@ -43,6 +43,7 @@ async def delete(ctx: Context, container: Container, *, volumes: bool) -> None:
     """Remove a container that does not run; its lock is held."""
     container.state.to(Status.REMOVING)
     run = ctx.runs.pop(container.id, None)
+    ctx.health.pop(container.id, None)
     if run is not None:
         # Addresses, host ports and the name are free when the answer goes out.
         await run.left.wait()

@@ -18,7 +18,7 @@ from davit.model import times
 from davit.model.container import Container, Ended, Status
 from davit.model.network import Sandbox
 from davit.model.runtime import Launch, Launched
-from davit.services.containers import cleanup, monitor, networks, prepare, remove
+from davit.services.containers import cleanup, health, monitor, networks, prepare, remove
 from davit.services.containers.context import Context, Run
 from davit.services.containers.policy import Decision
 
@@ -66,8 +66,15 @@ async def run(ctx: Context, container: Container, *, delay: int | None = None) -
     except BaseException as error:
         await _record_failure(ctx, container.id, error)
         raise
-    monitor.watch(ctx, container.id, launched, follow_up, delay=delay or 0)
+    follow(ctx, container.id, launched, delay=delay or 0)
     ctx.announce(container, "start")
+
+
+def follow(ctx: Context, container_id: str, launched: Launched, *, delay: int = 0) -> Run:
+    """Watch over a container that runs: its end, its health."""
+    run_ = monitor.watch(ctx, container_id, launched, follow_up, delay=delay)
+    health.watch(ctx, ctx.store.get(container_id), run_)
+    return run_
 
 
 async def follow_up(ctx: Context, container_id: str, run_: Run, decision: Decision) -> None:
