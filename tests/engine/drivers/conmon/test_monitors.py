@@ -1,102 +1,18 @@
-"""conmon and runc for real, on a root file system that is busybox and nothing else."""
+"""conmon and runc for real."""
+
+from __future__ import annotations
 
 import asyncio
 import json
 import os
-import shutil
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from davit.drivers.conmon import ConmonMonitors
-from davit.drivers.conmon.layout import Layout
-from davit.drivers.conmon.runtime import Runtime
 from davit.errors import Conflict, InvalidParameter, Unavailable
-from davit.model.runtime import STDERR, STDOUT, ExecLaunch, Launch, Launched
-
-ID = "c" * 64
-EXEC = "e" * 64
-NAMESPACES = [{"type": kind} for kind in ("pid", "mount", "uts", "ipc", "network")]
-
-
-class Host:
-    def __init__(self, root: Path) -> None:
-        self.layout = Layout(
-            bundles=root / "containers",
-            execs=root / "execs",
-            exits=root / "exits",
-            sockets=root / "s",
-            runtime_root=root / "runtime",
-        )
-        self.layout.make()
-        self.monitors = ConmonMonitors(
-            "conmon", Runtime("runc", self.layout.runtime_root), self.layout
-        )
-        self.log = root / "log"
-        self.bundle = self.layout.bundles / ID
-        (self.bundle / "rootfs/bin").mkdir(parents=True)
-        for directory in ("proc", "dev", "tmp"):
-            (self.bundle / "rootfs" / directory).mkdir()
-        shutil.copy("/bin/busybox", self.bundle / "rootfs/bin/busybox")
-        for applet in ("sh", "cat", "echo", "sleep", "stty", "true"):
-            (self.bundle / "rootfs/bin" / applet).symlink_to("busybox")
-
-    def process(self, *argv: str, terminal: bool = False) -> dict[str, Any]:
-        return {
-            "args": argv,
-            "cwd": "/",
-            "env": ["PATH=/bin"],
-            "terminal": terminal,
-            "user": {"uid": 0, "gid": 0},
-        }
-
-    async def launch(self, *argv: str, terminal: bool = False, stdin: bool = False) -> Launched:
-        specification = {
-            "ociVersion": "1.0.2",
-            "root": {"path": "rootfs"},
-            "process": self.process(*argv, terminal=terminal),
-            "mounts": [
-                {"type": "proc", "source": "proc", "destination": "/proc"},
-                {"type": "tmpfs", "source": "tmpfs", "destination": "/dev"},
-                {"type": "devpts", "source": "devpts", "destination": "/dev/pts"},
-            ],
-            "linux": {"namespaces": NAMESPACES, "cgroupsPath": f"/davit-test-{os.getpid()}/{ID}"},
-        }
-        (self.bundle / "config.json").write_text(json.dumps(specification))
-        return await self.monitors.launch(
-            Launch(
-                container_id=ID,
-                bundle=str(self.bundle),
-                log=str(self.log),
-                terminal=terminal,
-                stdin=stdin,
-                stdin_once=True,
-            )
-        )
-
-
-@pytest.fixture
-async def host(tmp_path: Path) -> AsyncIterator[Host]:
-    host = Host(tmp_path)
-    yield host
-    await host.monitors.forget(ID)
-    assert list(host.layout.runtime_root.iterdir()) == []
-    assert list(host.layout.exits.iterdir()) == []
-    assert list(host.layout.sockets.iterdir()) == []
-    for hierarchy in Path("/sys/fs/cgroup").glob(f"*/davit-test-{os.getpid()}"):
-        assert [entry for entry in hierarchy.iterdir() if entry.is_dir()] == []
-        hierarchy.rmdir()
-
-
-async def read_all(console: Any) -> dict[int, bytes]:
-    received = {STDOUT: b"", STDERR: b""}
-    while (chunk := await console.read()) is not None:
-        received[chunk[0]] += chunk[1]
-    await console.close()
-    return received
+from davit.model.runtime import STDERR, STDOUT, ExecLaunch
+from tests.engine.drivers.conmon.host import EXEC, ID, Host, read_all
 
 
 async def test_streams_log_and_exit_code(host: Host) -> None:
@@ -115,7 +31,7 @@ async def test_streams_log_and_exit_code(host: Host) -> None:
 
 
 async def test_attached_before_the_start_nothing_is_lost(host: Host) -> None:
-    for _ in range(20):
+    for _ in range(100):
         launched = await host.launch("echo", "early")
         console = await host.monitors.attach(ID)
         await host.monitors.start(ID)
@@ -158,7 +74,7 @@ async def test_waiting_again_as_after_a_restart_of_davitd(host: Host) -> None:
     launched = await host.launch("sh", "-c", "exit 3")
     await host.monitors.start(ID)
     first = await host.monitors.wait(ID, launched)
-    again = ConmonMonitors("conmon", Runtime("runc", host.layout.runtime_root), host.layout)
+    again = await asyncio.to_thread(host.new_monitors)
     assert await again.wait(ID, launched) == first
 
 

@@ -6,6 +6,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from davit.sys import pidfd
+
+MONITOR_PID = "conmon.pid"
+"""Name of the file with the monitor's PID, in the directory of its process."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -42,6 +47,18 @@ class Layout:
             return file
         directory = self.execs / process_id / "exits"
         return next(directory.iterdir(), None) if directory.is_dir() else None
+
+    def find_monitor(self, process_id: str) -> tuple[int, int] | None:
+        """Return PID and start time of the monitor, None when it has ended. Blocking."""
+        try:
+            pid = int((self.home(process_id) / MONITOR_PID).read_text())
+            ticks = pidfd.start_ticks(pid)
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return None
+        # The number may be another process's by now.
+        is_monitor = process_id.encode() in arguments
+        return (pid, ticks) if ticks is not None and is_monitor else None
 
     def clear(self, process_id: str) -> None:
         """Remove what conmon has left of a container, beside its bundle, or of an exec. Blocking.

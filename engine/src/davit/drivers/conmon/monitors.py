@@ -7,19 +7,24 @@ Everything here can therefore be asked again by a davitd that has just started.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
+import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from davit.drivers.conmon.console import AttachConsole
-from davit.drivers.conmon.layout import Layout
+from davit.drivers.conmon.layout import MONITOR_PID, Layout
 from davit.drivers.conmon.runtime import Runtime, readable
-from davit.drivers.conmon.spawn import Report, read_pid, spawn
+from davit.drivers.conmon.spawn import Report, spawn
 from davit.errors import Conflict, InvalidParameter, SystemFailure
 from davit.model import times
 from davit.model.runtime import ExecLaunch, Exit, Launch, Launched
 from davit.sys import pidfd
+
+logger = logging.getLogger(__name__)
 
 _RESIZE, _REOPEN_LOG = 1, 2
 # Exit code of a container whose monitor was killed and took the code with it.
@@ -29,7 +34,12 @@ _BAD_COMMAND = ("executable file not found", "no such file or directory", "permi
 
 
 class ConmonMonitors:
-    """conmon: path or name in PATH of the executable."""
+    """conmon: path or name in PATH of the executable.
+
+    patience: seconds that a runtime or a monitor has to come to its end before it is killed.
+    """
+
+    patience = 10.0
 
     def __init__(self, conmon: str, runtime: Runtime, layout: Layout) -> None:
         self._conmon = conmon
@@ -39,6 +49,19 @@ class ConmonMonitors:
         self._early: dict[str, AttachConsole] = {}
 
     async def launch(self, launch: Launch) -> Launched:
+        creating = asyncio.create_task(self._create(launch))
+        try:
+            return await asyncio.shield(creating)
+        except BaseException:
+            # Nobody may wait any more, but the runtime must come to its end: a runtime killed
+            # half-way leaves what only it knows of.
+            await asyncio.wait({creating}, timeout=self.patience)
+            creating.cancel()
+            await asyncio.gather(creating, return_exceptions=True)
+            await self.forget(launch.container_id)
+            raise
+
+    async def _create(self, launch: Launch) -> Launched:
         home = Path(launch.bundle)
         arguments = self._arguments(launch.container_id, launch.container_id, home)
         arguments += ["--exit-dir", str(self._layout.exits)]
@@ -49,16 +72,12 @@ class ConmonMonitors:
             arguments.append("--stdin")
             if not launch.stdin_once:
                 arguments.append("--leave-stdin-open")
-        async with AsyncExitStack() as undo:
-            undo.push_async_callback(self.forget, launch.container_id)
-            spawned = await spawn(self._conmon, arguments, directory=home)
-            try:
-                report = await spawned.report()
-            finally:
-                spawned.close()
-            launched = await asyncio.to_thread(_launched, report, home)
-            undo.pop_all()
-        return launched
+        spawned = await spawn(self._conmon, arguments, directory=home)
+        try:
+            report = await spawned.report()
+        finally:
+            spawned.close()
+        return await asyncio.to_thread(_launched, report, home)
 
     async def exec(self, launch: ExecLaunch) -> Launched:
         home = self._layout.execs / launch.exec_id
@@ -119,6 +138,7 @@ class ConmonMonitors:
         if early is not None:
             await early.close()
         await self._runtime.delete(process_id)
+        await self._end_monitor(process_id)
         await asyncio.to_thread(self._layout.clear, process_id)
 
     async def attach(self, process_id: str) -> AttachConsole:
@@ -133,6 +153,19 @@ class ConmonMonitors:
     async def reopen_log(self, container_id: str) -> None:
         await asyncio.to_thread(self._control, container_id, f"{_REOPEN_LOG} 0 0\n")
 
+    async def _end_monitor(self, process_id: str) -> None:
+        """Return when the monitor has ended: it writes its last files after its process's end."""
+        found = await asyncio.to_thread(self._layout.find_monitor, process_id)
+        if found is None:
+            return
+        try:
+            await asyncio.wait_for(pidfd.wait_end(*found), self.patience)
+        except asyncio.TimeoutError:
+            logger.warning("the monitor of %s did not end by itself: killed", process_id)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(found[0], signal.SIGKILL)
+            await pidfd.wait_end(*found)
+
     def _arguments(self, container_id: str, unique_id: str, home: Path) -> list[str]:
         return [
             *("--api-version", "1"),
@@ -141,7 +174,7 @@ class ConmonMonitors:
             f"--runtime-arg=--root={self._runtime.root}",
             *("--bundle", str(home)),
             *("--container-pidfile", str(home / "pid")),
-            *("--conmon-pidfile", str(home / "conmon.pid")),
+            *("--conmon-pidfile", str(home / MONITOR_PID)),
             *("--socket-dir-path", str(self._layout.sockets)),
             # The log is on disk when the kernel writes it back: its loss at a power failure is
             # what dockerd's users have, too; a sync at each end costs more than the end itself.
@@ -178,7 +211,7 @@ def _launched(report: Report, home: Path) -> Launched:
         message = readable(report.message) or "the OCI runtime failed and gave no reason"
         kind = InvalidParameter if any(text in message for text in _BAD_COMMAND) else SystemFailure
         raise kind(message)
-    conmon_pid = read_pid(home / "conmon.pid")
+    conmon_pid = int((home / MONITOR_PID).read_text())
     # A monitor that has ended already is found so by whoever waits for it: 0 matches no process.
     ticks = pidfd.start_ticks(conmon_pid) or 0
     return Launched(pid=report.data, conmon_pid=conmon_pid, start_ticks=ticks)

@@ -8,6 +8,7 @@ the verb is run.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -31,28 +32,36 @@ async def start(home: Path) -> bool:
 
     The init opens the fifo to write and goes on as soon as somebody reads.
     """
-    try:
-        # Before the fifo: as soon as that is open, the init may go on, end and be collected.
-        init = os.pidfd_open(_read(home).init_process_pid)
-    except (OSError, msgspec.MsgspecError):
+    opened = await asyncio.to_thread(_open, home)
+    if opened is None:
         return False
-    try:
-        fifo = os.open(home / "exec.fifo", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        os.close(init)
-        return False
+    init, fifo = opened
     try:
         # The init may die instead (out of memory, killed): then runc has the words for it.
         await pidfd.readable(fifo, init)
         if not os.read(fifo, 1):
             return False
-        os.unlink(home / "exec.fifo")
+        await asyncio.to_thread(os.unlink, home / "exec.fifo")
         return True
     except OSError:
         return False
     finally:
         os.close(init)
         os.close(fifo)
+
+
+def _open(home: Path) -> tuple[int, int] | None:
+    """Return descriptors of the init and of its fifo."""
+    try:
+        # Before the fifo: as soon as that is open, the init may go on, end and be collected.
+        init = os.pidfd_open(_read(home).init_process_pid)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    try:
+        return init, os.open(home / "exec.fifo", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        os.close(init)
+        return None
 
 
 def delete(home: Path) -> bool:

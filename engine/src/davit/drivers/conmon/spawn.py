@@ -66,6 +66,7 @@ async def spawn(
             reader, writer = os.pipe()
             ours[name], theirs[name] = (writer, reader) if name == "START" else (reader, writer)
             stack.callback(os.close, ours[name])
+            os.set_blocking(ours[name], False)
         environment = {f"_OCI_{name}PIPE": str(end) for name, end in theirs.items()}
         environment["PATH"] = os.defpath + ":/usr/sbin:/sbin:/usr/local/sbin:/usr/local/bin"
         try:
@@ -103,7 +104,6 @@ async def spawn(
 
 
 async def _read_report(descriptor: int) -> Report:
-    os.set_blocking(descriptor, False)
     received = bytearray()
     while b"\n" not in received:
         try:
@@ -115,8 +115,3 @@ async def _read_report(descriptor: int) -> Report:
             raise SystemFailure("conmon ended without reporting what became of the container")
         received += chunk
     return msgspec.json.decode(bytes(received).partition(b"\n")[0], type=Report)
-
-
-def read_pid(path: Path) -> int:
-    """Return the number in a PID file."""
-    return int(path.read_text())
