@@ -31,7 +31,7 @@ def test_no_nft(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_whether_iptables_drops_what_it_forwards(policy: str) -> None:
     namespace = netns.create()
     chain = f"chain FORWARD {{ type filter hook forward priority 0; policy {policy}; }}"
-    nft.apply(f"table ip filter {{ {chain} }}", namespace)
+    nft.apply(f"table ip filter {{\n{chain}\n}}", namespace)
     with netns.inside(namespace):
         assert nft.drops_forwarded() == (policy == "drop")
     os.close(namespace)

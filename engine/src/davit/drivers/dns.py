@@ -91,7 +91,7 @@ class Server:
             return None
         known = self.lookup(str(record.q.qname).rstrip(".").lower())
         if known is not None:
-            return _render(record, known)
+            return _render(record, known, _room(record, stream=stream))
         upstream = await asyncio.to_thread(self.upstream)
         answer = await forward(question, upstream, stream=stream)
         return answer if answer is not None else _refusal(record)
@@ -207,7 +207,15 @@ def _socket(kind: int, family: int = socket.AF_INET) -> socket.socket:
     return socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 
 
-def _render(question: dnslib.DNSRecord, known: Answer) -> bytes:
+def _room(question: dnslib.DNSRecord, *, stream: bool) -> int:
+    """Bytes that an answer may have; 512 over UDP unless the client says more (RFC 6891)."""
+    if stream:
+        return 65535
+    sizes: list[int] = [extra.rclass for extra in question.ar if extra.rtype == dnslib.QTYPE.OPT]
+    return max([512, *sizes])
+
+
+def _render(question: dnslib.DNSRecord, known: Answer, room: int) -> bytes:
     """A name that is known has an answer for every type, which may be empty."""
     reply = question.reply(ra=1, aa=1)
     name, kind = question.q.qname, question.q.qtype
@@ -218,6 +226,8 @@ def _render(question: dnslib.DNSRecord, known: Answer) -> bytes:
         for target in known.names:
             reply.add_answer(dnslib.RR(name, kind, rdata=dnslib.PTR(target), ttl=TTL))
     packed: bytes = reply.pack()
+    if len(packed) > room:  # the client asks again over TCP
+        packed = reply.truncate().pack()
     return packed
 
 
