@@ -146,6 +146,15 @@ async def test_other_names_are_forwarded(
     assert len(upstream) == 1
 
 
+async def test_the_default_network_reaches_servers_on_the_hosts_loopback(
+    world: World, upstream: list[dnslib.DNSRecord]
+) -> None:
+    await world.run("web")
+    cli = await world.run("cli")
+    assert await addresses(cli, "known.example") == ["192.0.2.53"]
+    assert await addresses(cli, "web") == []  # no names there
+
+
 async def test_nobody_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dns, "TIMEOUT", 0.1)
     await world.network("app", ipam=world.subnet("10.232.1.0/24"))
@@ -217,6 +226,7 @@ async def upstream(
     configuration = tmp_path / "resolv.conf"
     configuration.write_text(f"nameserver {address[0]}\n")
     monkeypatch.setattr(names, "_HOST", configuration)
+    monkeypatch.setattr(names, "_UPLINKS", tmp_path / "missing")
     yield asked
     transport.close()
     listener.close()

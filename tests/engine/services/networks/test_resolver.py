@@ -44,6 +44,13 @@ def test_user_defined_networks_use_davits_server() -> None:
     assert resolv_conf(own, NONE, ["app"]) == "nameserver 127.0.0.11\noptions ndots:2\n"
 
 
+def test_servers_on_the_hosts_loopback_are_asked_by_davit() -> None:
+    host = Resolvers(["127.0.0.11"], ["corp.example"])
+    assert resolv_conf(NONE, host, ["bridge"]) == "nameserver 127.0.0.11\nsearch corp.example\n"
+    assert resolv_conf(Resolvers(["1.2.3.4"]), host, ["bridge"]).startswith("nameserver 1.2.3.4\n")
+    assert resolv_conf(NONE, NONE, ["bridge"]) == ""
+
+
 def test_hosts() -> None:
     request = JoinRequest(
         container_id="c",

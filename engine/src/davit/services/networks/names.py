@@ -31,7 +31,7 @@ class NameServers:
 
     async def open(self, sandbox: Sandbox, namespace: int | Path) -> None:
         """Serve a container, if it is on a network that has names. Undoes itself."""
-        if sandbox.container_id in self._servers or not resolver.needs_server(sandbox.endpoints):
+        if sandbox.container_id in self._servers or not await self._is_needed(sandbox):
             return
         udp, tcp = await asyncio.to_thread(dns.open_sockets, namespace, resolver.ADDRESS)
         server = dns.Server(udp, tcp, self._lookup(sandbox), self._upstream(sandbox))
@@ -53,6 +53,13 @@ class NameServers:
     def close_all(self) -> None:
         for container_id in list(self._servers):
             self.close(container_id)
+
+    async def _is_needed(self, sandbox: Sandbox) -> bool:
+        if resolver.has_names(sandbox.endpoints):
+            return True
+        if sandbox.resolvers or self._own.servers or not sandbox.endpoints:
+            return False
+        return (await asyncio.to_thread(host_resolvers)).are_hidden
 
     def _lookup(self, sandbox: Sandbox) -> dns.Lookup:
         def lookup(name: str) -> dns.Answer | None:

@@ -21,8 +21,8 @@ def is_user_defined(network: str) -> bool:
     return network not in (DEFAULT_NETWORK, "none", "host")
 
 
-def needs_server(networks: Iterable[str]) -> bool:
-    """Whether a container on these networks is to have davit's name server."""
+def has_names(networks: Iterable[str]) -> bool:
+    """Whether containers find each other by name on one of these networks."""
     return any(is_user_defined(network) for network in networks)
 
 
@@ -110,6 +110,11 @@ class Resolvers:
         servers = [server for server in self.servers if not _is_loopback(server)]
         return Resolvers(servers, self.search, self.options)
 
+    @property
+    def are_hidden(self) -> bool:
+        """Whether all servers are on the host's loopback: only davit can ask them."""
+        return bool(self.servers) and not self.reachable().servers
+
     def render(self) -> str:
         """As the text of a resolv.conf."""
         search = [] if self.search == ["."] else self.search
@@ -132,8 +137,10 @@ def resolv_conf(own: Resolvers, host: Resolvers, networks: Iterable[str]) -> str
     own: the container's settings, completed by the daemon's; host: the host's.
     """
     effective = own.or_else(host.reachable())
-    if not needs_server(networks):
-        return effective.render()
+    if not has_names(networks):
+        ask_davit = host.are_hidden and not own.servers
+        servers = [ADDRESS] if ask_davit else effective.servers
+        return Resolvers(servers, effective.search, effective.options).render()
     options = effective.options
     if not any(option.startswith("ndots:") for option in options):
         # Names without a dot are containers: ask for them before trying the search domains.
