@@ -131,7 +131,7 @@ def _text(value: Any) -> str:
 
 
 def _version(text: str) -> tuple[int, int]:
-    major, _, minor = text.partition(".")
+    major, _sep, minor = text.partition(".")
     return int(major), int(minor or 0)
 
 

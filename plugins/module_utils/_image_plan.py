@@ -87,6 +87,6 @@ def apply(engine: Engine, action: Action) -> bool:
         )
     named = engine.find("images", action.name, "json")
     if named is None or named["Id"] not in action.data["ids"]:
-        repository, _, tag = _archive.normal(action.name).rpartition(":")
+        repository, _sep, tag = _archive.normal(action.name).rpartition(":")
         engine.post("images", loaded, "tag", repo=repository, tag=tag)
     return True

@@ -41,7 +41,7 @@ def _policy(value: dict[str, Any] | None) -> tuple[str, int]:
 
 def _restart(value: str) -> dict[str, Any]:
     """``on-failure:3`` → name and count."""
-    name, _, count = value.partition(":")
+    name, _sep, count = value.partition(":")
     return {"Name": name, "MaximumRetryCount": int(count or 0)}
 
 

@@ -48,7 +48,7 @@ def exposed(values: list[str]) -> dict[str, dict[str, Any]]:
     """``80``, ``53/udp``, ``8000-8002`` → ``ExposedPorts``."""
     result: dict[str, dict[str, Any]] = {}
     for value in values:
-        ports, _, protocol = str(value).partition("/")
+        ports, _sep, protocol = str(value).partition("/")
         result.update({f"{port}/{protocol or 'tcp'}": {} for port in _span(ports)})
     return result
 
@@ -81,7 +81,7 @@ def fits(item: dict[str, Any], shown: dict[str, Any]) -> bool:
 
 
 def _span(text: str) -> list[int]:
-    first, _, last = text.partition("-")
+    first, _sep, last = text.partition("-")
     return list(range(int(first), int(last or first) + 1))
 
 

@@ -37,8 +37,8 @@ def _ulimits(value: list[str]) -> list[dict[str, Any]]:
     """``nofile=1024:2048`` or ``nofile:1024:2048``; one number is both limits."""
     result = []
     for item in value:
-        name, _, limits = item.replace("=", ":", 1).partition(":")
-        soft, _, hard = limits.partition(":")
+        name, _sep, limits = item.replace("=", ":", 1).partition(":")
+        soft, _sep, hard = limits.partition(":")
         result.append({"Name": name, "Soft": int(soft), "Hard": int(hard or soft)})
     return result
 

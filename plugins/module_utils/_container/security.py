@@ -22,8 +22,8 @@ def _devices(value: list[str]) -> list[dict[str, str]]:
     """``/dev/fuse[:/dev/fuse[:rwm]]``."""
     result = []
     for item in value:
-        host, _, rest = item.partition(":")
-        inside, _, rights = rest.partition(":")
+        host, _sep, rest = item.partition(":")
+        inside, _sep, rights = rest.partition(":")
         result.append(
             {
                 "PathOnHost": host,
