@@ -18,7 +18,8 @@ from davit.services.containers import policy
 from tests.engine.services.containers.world import World
 
 SLEEP = ("sleep", "1000")
-TRAP = ("sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done")
+DEAF = ("sh", "-c", "echo ready; exec sleep 1000")
+TRAP = ("sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done")
 
 
 async def test_starting_twice_and_stopping_twice_change_nothing(world: World) -> None:
@@ -34,18 +35,18 @@ async def test_starting_twice_and_stopping_twice_change_nothing(world: World) ->
 
 
 async def test_stop_asks_first_and_kills_then(world: World) -> None:
-    asked = await world.run("asked", *TRAP)
+    asked = await world.ready(await world.run("asked", *TRAP))
     await world.containers.stop("asked")
     assert world.store.get("asked").state.exit_code == 3
     assert world.actions(asked) == ["create", "start", "kill", "die", "stop"]
-    deaf = await world.run("deaf", *SLEEP)
+    deaf = await world.ready(await world.run("deaf", *DEAF))
     await world.containers.stop("deaf", timeout=0)
     assert world.store.get("deaf").state.exit_code == 137
     assert world.actions(deaf) == ["create", "start", "kill", "kill", "die", "stop"]
 
 
 async def test_a_kill_gets_through_while_a_stop_waits(world: World) -> None:
-    await world.run("box", *SLEEP)
+    await world.ready(await world.run("box", *DEAF))
     told = asyncio.Event()
     world.listener = lambda action: told.set() if action == "kill" else None
     stopping = asyncio.create_task(world.containers.stop("box", timeout=600))
@@ -56,7 +57,7 @@ async def test_a_kill_gets_through_while_a_stop_waits(world: World) -> None:
 
 
 async def test_pause_freezes_and_stop_ends_what_is_paused(world: World) -> None:
-    container = await world.run("box", *TRAP)
+    container = await world.ready(await world.run("box", *TRAP))
     await world.containers.pause("box")
     assert world.store.get("box").state.status is Status.PAUSED
     with pytest.raises(Conflict, match="already paused"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,16 @@ class World:
         container = await self.create(name, *cmd, **request)
         await self.containers.start(container.id)
         return self.store.get(container.id)
+
+    async def ready(self, container: Container) -> Container:
+        """Wait for the line "ready": until then a signal may hit the runtime's own process."""
+
+        def look() -> None:
+            while "ready" not in self.log(container):
+                time.sleep(0.01)
+
+        await asyncio.wait_for(asyncio.to_thread(look), 20)
+        return container
 
     async def ended(self, container: Container) -> Ended:
         return await asyncio.wait_for(self.containers.wait(container.id), 20)
