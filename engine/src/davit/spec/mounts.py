@@ -91,12 +91,10 @@ def _defaults(host: HostConfig, facts: SpecFacts) -> list[dict[str, Any]]:
         _mount("sysfs", "/sys", "sysfs", ["nosuid", "noexec", "nodev", *read_only]),
         _mount("cgroup", "/sys/fs/cgroup", "cgroup", ["nosuid", "noexec", "nodev", *read_only]),
     ]
-    if host.ipc_mode == "host":
-        mounts += [_bind(path, path, ["rbind", "rprivate"]) for path in ("/dev/mqueue", "/dev/shm")]
-        return mounts
+    # Shows the queues of the IPC namespace that the container is in, whosever it is.
     mounts.append(_mount("mqueue", "/dev/mqueue", "mqueue", ["nosuid", "noexec", "nodev"]))
-    if facts.shm:
-        mounts.append(_bind(facts.shm, "/dev/shm", ["rbind", "rprivate"]))
+    if shm := "/dev/shm" if host.ipc_mode == "host" else facts.shm:
+        mounts.append(_bind(shm, "/dev/shm", ["rbind", "rprivate"]))
     elif host.ipc_mode != "none":
         options = [*_TMPFS_DEFAULTS, "mode=1777", f"size={shm_size}"]
         mounts.append(_mount("shm", "/dev/shm", "tmpfs", options))
