@@ -54,6 +54,7 @@ from davit.store.volumes import VolumeStore
 from davit.sys import host
 from davit.sys.lock import RootLock
 from davit.sys.notify import notify
+from davit.sys.process import watch_children
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ logger = logging.getLogger(__name__)
 def run(settings: Settings, *, notify_socket: str = "") -> int:
     """Serve until SIGTERM or SIGINT; return the exit status. Containers go on without davitd."""
     with _locked(settings), _pidfile(settings.pidfile):
+        watch_children()
         asyncio.run(_serve(settings, notify_socket))
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,12 @@ class Completed:
         """The last line of what it said on standard error."""
         lines = self.stderr.decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"it ended with status {self.status} and said nothing"
+
+
+def watch_children() -> None:
+    """Wait for children by pidfds and not in a thread each, as Python does from 3.12 on."""
+    if sys.version_info < (3, 12):
+        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
 
 
 async def run(argv: Sequence[str], *, stdin: bytes | None = None) -> Completed:
