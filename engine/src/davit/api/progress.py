@@ -20,27 +20,27 @@ async def stream(call: Call, work: Callable[[Report], Awaitable[None]]) -> web.S
     """Run ``work`` and answer each line that it reports, at once.
 
     What it raises before the first line becomes the answer itself; later the status is out, and the
-    error is the last line, as Docker's clients expect it.
+    error is the last line, as Docker's clients expect it. A client that does not listen any more
+    does not stop the work.
     """
     lines: asyncio.Queue[Any] = asyncio.Queue()
     running = asyncio.ensure_future(work(lines.put_nowait))
     running.add_done_callback(lambda _: lines.put_nowait(None))
+    line = await lines.get()
+    if line is None:
+        await running
     try:
-        line = await lines.get()
-        if line is None:
-            await running
         answer = await response.begin(call)
         while line is not None:
             await answer.write(codec.encode(line) + b"\n")
             line = await lines.get()
-        try:
-            await running
-        except DavitError as error:
-            await answer.write(codec.encode(_failure(error)) + b"\n")
-    finally:
-        if not running.done():
-            running.cancel()
-            await asyncio.wait([running])
+    except ConnectionError:
+        await running
+        raise
+    try:
+        await running
+    except DavitError as error:
+        await answer.write(codec.encode(_failure(error)) + b"\n")
     await answer.write_eof()
     return answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-import msgspec
+from msgspec.structs import replace
 
 from davit.errors import InvalidParameter, NotFound
 from davit.model import codec, ids, times
@@ -69,41 +69,48 @@ class ImageStore:
         return _missing(str(reference) if reference else text)
 
     async def change(self, changed: Iterable[Image], removed: Iterable[str] = ()) -> None:
-        """Replace rows and delete others, in one durable transaction.
+        """Replace rows and delete others; return when that is on disk, in one transaction.
 
-        Rows become visible when they are on disk.
+        Memory changes at once, so that no two callers work on different states.
         """
         changed, removed = list(changed), list(removed)
-        bodies = [(image.id, codec.encode(image)) for image in changed]
-
-        def write(db: sqlite3.Connection) -> None:
-            db.executemany(f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?)", bodies)
-            db.executemany(f"DELETE FROM {_TABLE} WHERE key = ?", [(key,) for key in removed])
-
-        await self._database.run(write)
         for image_id in removed:
             self._hide(image_id)
         for image in changed:
             self._hide(image.id)
+        for image in changed:
             self._show(image.id, image)
+        bodies = [(image.id, codec.encode(image)) for image in changed]
 
-    async def tag(self, image: Image, tags: Iterable[str]) -> None:
-        """Insert or replace ``image`` with ``tags`` added; they are taken from who had them."""
-        tags = list(tags)
-        losers: dict[str, Image] = {}
-        for tag in tags:
-            holder = self.tagged(tag)
-            if holder is not None and holder.id != image.id:
-                # It may lose several.
-                holder = losers.get(holder.id, holder)
-                losers[holder.id] = msgspec.structs.replace(
-                    holder, tags=tuple(kept for kept in holder.tags if kept != tag)
-                )
-        merged = tuple(dict.fromkeys((*image.tags, *tags)))
-        tagged = times.now() if tags else image.tagged
-        await self.change(
-            [*losers.values(), msgspec.structs.replace(image, tags=merged, tagged=tagged)]
-        )
+        def write(db: sqlite3.Connection) -> None:
+            db.executemany(f"DELETE FROM {_TABLE} WHERE key = ?", [(key,) for key in removed])
+            db.executemany(f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?)", bodies)
+
+        await self._database.run(write)
+
+    async def tag(self, wishes: Iterable[tuple[Image, Iterable[str]]]) -> None:
+        """Insert images, or give present ones further tags, in one transaction.
+
+        A tag is taken from the image that had it; of two wishes for one the later gets it.
+        """
+        changed: dict[str, Image] = {}
+        holders: dict[str, str] = {}
+
+        def present(image_id: str) -> Image | None:
+            return changed.get(image_id) or self._rows.get(image_id)
+
+        for wish, tags in wishes:
+            changed[wish.id] = present(wish.id) or wish
+            for tag in tags:
+                holder = present(holders.get(tag) or self._tags.get(tag, ""))
+                if holder is not None and holder.id != wish.id:
+                    kept = tuple(other for other in holder.tags if other != tag)
+                    changed[holder.id] = replace(holder, tags=kept)
+                image = changed[wish.id]
+                merged = tuple(dict.fromkeys((*image.tags, tag)))
+                changed[wish.id] = replace(image, tags=merged, tagged=times.now())
+                holders[tag] = wish.id
+        await self.change(changed.values())
 
     def _named(self, reference: Reference) -> Image | None:
         if not reference.digest:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -23,19 +25,24 @@ Serve = Callable[[Iterable[Route]], Awaitable[Path]]
 
 class Api:
     def __init__(self, path: Path, kit: Kit) -> None:
-        self._path = path
+        self.path = path
         self.kit = kit
 
     async def __call__(
         self, method: str, path: str, body: Any = None, version: str = "v1.51", **query: Any
     ) -> Answer:
-        client = Client(self._path, version)
+        client = Client(self.path, version)
         return await asyncio.to_thread(client.request, method, path, body, query=query)
 
     async def load(self, *built: Built, **query: Any) -> list[dict[str, Any]]:
         answer = await self("POST", "/images/load", docker_archive(*built), **query)
         assert answer.status == 200
         return lines(answer)
+
+
+def _wait_for(condition: Callable[[], object]) -> None:
+    while not condition():
+        time.sleep(0.01)
 
 
 def lines(answer: Answer) -> list[dict[str, Any]]:
@@ -104,6 +111,19 @@ async def test_an_error_before_progress_is_the_answer(api: Api) -> None:
     assert "not a tar archive" in answer.message
 
 
+async def test_a_client_that_goes_away_leaves_nothing(api: Api) -> None:
+    archive = docker_archive(busybox("box:1"))
+    reader, writer = await asyncio.open_unix_connection(api.path)
+    head = f"POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: {len(archive)}\r\n\r\n"
+    writer.write(head.encode() + archive[: len(archive) // 2])
+    await writer.drain()
+    await asyncio.to_thread(_wait_for, lambda: os.listdir(api.kit.paths.ingest))
+    writer.close()
+    await reader.read()
+    await asyncio.to_thread(_wait_for, lambda: not os.listdir(api.kit.paths.ingest))
+    assert await api.kit.contents() == EMPTY
+
+
 async def test_list(api: Api) -> None:
     await api.load(busybox("box:1", "team/box:2", Labels={"a": "1"}), Built([files({"x": "1"})]))
     found = {entry["Id"]: entry for entry in (await api("GET", "/images/json")).json}
@@ -149,6 +169,7 @@ async def test_inspect(api: Api) -> None:
             "Labels": {"a": "1"},
             "OnBuild": None,
             "User": "",
+            "Volumes": None,
             "WorkingDir": "",
         },
         "Architecture": image.config.architecture,

@@ -119,7 +119,7 @@ def test_damage_is_noticed(pack: Callable[[bytes], bytes]) -> None:
     packed = bytearray(pack(DATA))
     packed[12:60] = b"\xff" * 48
     # What xz takes for a size may also make it wait for more.
-    with pytest.raises(InvalidParameter, match="damaged|truncated"):
+    with pytest.raises(InvalidParameter, match=r"damaged|truncated"):
         read_all(decompressed(io.BytesIO(packed)))
 
 

@@ -36,6 +36,7 @@ class Kit:
         self.database = Database(self.paths.database)
         await self.database.open()
         self.rows = ImageStore(self.database)
+        await self.rows.load()
         self.layers = LayerStore(self.paths.layers, self.paths.ingest)
         self.blobs = BlobStore(self.paths.blobs, self.paths.ingest)
         self.images = ImageService(self.rows, self.blobs, self.layers, self, self._publish)

@@ -30,7 +30,18 @@ _RUN_ONLY = (
     "StopTimeout",
 )
 _SLIM_CONFIG = (1, 50)
-_OPTIONAL = ("Healthcheck", "ArgsEscaped", "StopSignal", "Shell", "ExposedPorts", "Volumes")
+# Left out when they say nothing.
+_OPTIONAL = (
+    "Healthcheck",
+    "ArgsEscaped",
+    "StopSignal",
+    "StopTimeout",
+    "Shell",
+    "ExposedPorts",
+    "MacAddress",
+    "NetworkDisabled",
+)
+_NULLABLE = ("OnBuild", "Labels", "Volumes")
 
 
 def summary(entry: Listed, version: tuple[int, int]) -> dict[str, Any]:
@@ -106,8 +117,8 @@ def _config(image: Image, version: tuple[int, int]) -> dict[str, Any]:
     for name in _OPTIONAL:
         if not config[name]:
             del config[name]
-    config["OnBuild"] = config["OnBuild"] or None
-    config["Labels"] = config["Labels"] or None
+    for name in _NULLABLE:
+        config[name] = config[name] or None
     for name in ("Cmd", "Entrypoint"):
         if isinstance(config[name], str):
             config[name] = [config[name]]

@@ -94,8 +94,8 @@ def routes(images: Images) -> list[Route]:
         return await response.stream(call, images.save([call.name()]), "application/x-tar")
 
     return [
-        Route("POST", "/images/create", create, abort=True),
-        Route("POST", "/images/load", load, abort=True),
+        Route("POST", "/images/create", create),
+        Route("POST", "/images/load", load),
         Route("GET", "/images/get", save, abort=True),
         Route("GET", "/images/{name:.+}/get", save_one, abort=True),
     ]

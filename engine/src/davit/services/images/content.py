@@ -52,13 +52,12 @@ class Content:
         self._held: list[set[str]] = []
 
     async def open(self) -> None:
-        """Read what is there and remove what a crash left; once, at start-up.
+        """Find the layers and remove what a crash left; once, at start-up.
 
-        The containers must have been read before: their layers are kept.
+        The rows of images and containers must have been read before: what they name is kept.
         """
         await asyncio.to_thread(self.blobs.open)
         await asyncio.to_thread(self.layers.open)
-        await self.rows.load()
         await self.sweep()
 
     @contextmanager
@@ -72,26 +71,13 @@ class Content:
             self._held.remove(held)
 
     async def commit(self, images: Sequence[NewImage], staged: Iterable[Staged]) -> list[Image]:
-        """Store images with all that is new of them. All or nothing."""
-        by_diff = {item.layer.diff_id: item for item in staged}
-        wanted = {diff_id for image in images for diff_id in image.config.rootfs.diff_ids}
-
-        def write() -> None:
-            for diff_id in wanted:
-                if self.layers.find(diff_id) is None:
-                    self._require(by_diff.get(diff_id), diff_id)
-            for image in images:
-                self.blobs.put(image.body)
-            if any(diff_id in by_diff for diff_id in wanted):
-                self.layers.sync()
-
-        async with self._lock:
-            try:
-                await asyncio.to_thread(write)
-                return [await self._commit_row(image) for image in images]
-            except BaseException:
-                await self._sweep()
-                raise
+        """Store images with all that is new of them. All or nothing; not cut by cancellation."""
+        running = asyncio.ensure_future(self._commit(images, staged))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            raise
 
     async def sweep(self) -> None:
         """Remove layers and blobs that neither an image nor a container needs."""
@@ -108,12 +94,32 @@ class Content:
             raise Conflict(f"layer {diff_id} was removed meanwhile: load the image again")
         self.unpacker.commit(staged)
 
-    async def _commit_row(self, new: NewImage) -> Image:
-        image = self.rows.find(new.id) or Image(
+    async def _commit(self, images: Sequence[NewImage], staged: Iterable[Staged]) -> list[Image]:
+        by_diff = {item.layer.diff_id: item for item in staged}
+        wanted = {diff_id for image in images for diff_id in image.config.rootfs.diff_ids}
+
+        def write() -> None:
+            for diff_id in wanted:
+                if self.layers.find(diff_id) is None:
+                    self._require(by_diff.get(diff_id), diff_id)
+            for image in images:
+                self.blobs.put(image.body)
+            if any(diff_id in by_diff for diff_id in wanted):
+                self.layers.sync()
+
+        async with self._lock:
+            try:
+                await asyncio.to_thread(write)
+                await self.rows.tag((self._row(image), image.tags) for image in images)
+            except BaseException:
+                await self._sweep()
+                raise
+            return [self.rows.get(image.id) for image in images]
+
+    def _row(self, new: NewImage) -> Image:
+        return self.rows.find(new.id) or Image(
             id=new.id, config=new.config, size=self.size(new.config), loaded=times.now()
         )
-        await self.rows.tag(image, new.tags)
-        return self.rows.find(new.id) or image
 
     async def _sweep(self) -> None:
         layers = {diff_id for image in self.rows.all() for diff_id in image.layers}

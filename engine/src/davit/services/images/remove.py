@@ -38,14 +38,13 @@ async def remove(content: Content, text: str, tell: Tell, *, force: bool) -> lis
                 f'conflict: unable to remove repository reference "{text}" (must force) - '
                 f"container {user} is using its referenced image {ids.short(image.id)}"
             )
-    image = await _untag(content, image, name, tell)
+    await _untag(content, image, name, tell)
     removed = [Removed(untagged=name)]
-    if image.tags:
+    left = content.rows.find(image.id)
+    # An image in use stays, without a name, for as long as the container is there.
+    if left is None or left.tags or _users(content, left):
         return removed
-    if _users(content, image):
-        # It stays without a name for as long as the container is there.
-        return removed
-    return [*removed, *await _delete(content, image, tell)]
+    return [*removed, *await _delete(content, left, tell)]
 
 
 async def prune(content: Content, filters: Filters, tell: Tell) -> tuple[list[Removed], int]:
@@ -57,7 +56,10 @@ async def prune(content: Content, filters: Filters, tell: Tell) -> tuple[list[Re
     until = [times.parse_timestamp(text) for text in filters.get("until")]
     removed: list[Removed] = []
     before = sum(layer.size for layer in content.layers.all())
-    for image in content.rows.all():
+    for listed in content.rows.all():
+        image = content.rows.find(listed.id)
+        if image is None:
+            continue
         wanted = (
             filters.accepts_labels(image.labels)
             and not filters.rejects_labels(image.labels)
@@ -68,7 +70,7 @@ async def prune(content: Content, filters: Filters, tell: Tell) -> tuple[list[Re
     return removed, before - sum(layer.size for layer in content.layers.all())
 
 
-async def _untag(content: Content, image: Image, name: str, tell: Tell) -> Image:
+async def _untag(content: Content, image: Image, name: str, tell: Tell) -> None:
     tags = tuple(tag for tag in image.tags if tag != name)
     repository = Reference.parse(name).repository
     digests = tuple(digest for digest in image.digests if digest != name)
@@ -78,7 +80,6 @@ async def _untag(content: Content, image: Image, name: str, tell: Tell) -> Image
     image = replace(image, tags=tags, digests=digests)
     await content.rows.change([image])
     tell("untag", image)
-    return image
 
 
 async def _delete(content: Content, image: Image, tell: Tell) -> list[Removed]:

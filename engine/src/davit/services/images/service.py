@@ -35,7 +35,10 @@ class ImageService:
         self._publish = publish
 
     async def open(self) -> None:
-        """Read what is there and remove what a crash left; once, after the containers were read."""
+        """Find the layers and remove what a crash left; once, at start-up.
+
+        The rows of images and containers must have been read before: what they name is kept.
+        """
         await self._content.open()
 
     def resolve(self, reference: str) -> Image:
@@ -109,7 +112,7 @@ class ImageService:
     async def tag(self, reference: str, tag: str) -> None:
         """Give an image the name ``repository:tag``, taken from who had it. Raises NotFound."""
         image = self.resolve(reference)
-        await self._rows.tag(image, [tag])
+        await self._rows.tag([(image, [tag])])
         self._tell("tag", image, tag)
 
     async def remove(self, reference: str, *, force: bool = False) -> list[Removed]:
