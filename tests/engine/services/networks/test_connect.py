@@ -57,6 +57,24 @@ async def test_leaving_leaves_nothing_and_may_be_repeated(world: World) -> None:
         assert world.service.sandbox(web.container_id) is None
 
 
+async def test_a_container_that_starts_again_gets_its_address_back(world: World) -> None:
+    first = await world.run("first")
+    await world.run("second")
+    await world.service.leave(first.container_id)
+    again = await world.run("first", container_id=first.container_id)
+    assert again.endpoints["bridge"].ip_address == first.endpoints["bridge"].ip_address
+
+
+async def test_an_address_cools_down_before_another_container_gets_it(world: World) -> None:
+    first = await world.run("first")
+    await world.service.leave(first.container_id)
+    second = await world.run("second")
+    assert second.endpoints["bridge"].ip_address != first.endpoints["bridge"].ip_address
+    await world.service.settle()
+    third = await world.run("third")
+    assert third.endpoints["bridge"].ip_address == first.endpoints["bridge"].ip_address
+
+
 async def test_a_namespace_that_never_joined_is_given_back(world: World) -> None:
     before = world.traces()
     path = await world.service.prepare("c1")

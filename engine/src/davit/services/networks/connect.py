@@ -60,7 +60,7 @@ class Sandboxes:
         # A socket of its own: a slow deletion does not hold up a container's start.
         self._reaper = netlink.Links()
         self._cooling: set[tuple[str, str]] = set()
-        self._cleaning: set[asyncio.Task[None]] = set()
+        self._cleaning: dict[str, asyncio.Task[None]] = {}
 
     async def prepare(self, container_id: str) -> Path:
         path = self._directory / container_id
@@ -81,7 +81,11 @@ class Sandboxes:
             os.close(namespace)
 
     async def join(self, request: JoinRequest) -> Sandbox:
-        """Addresses and ports are taken before the first ``await``: no two joins get the same."""
+        if request.container_id in self._cleaning:
+            # It ended a moment ago. Once its address is free again it gets it back, which matters
+            # to connection tracking: UDP flows to its published ports know the address.
+            await asyncio.wait([self._cleaning[request.container_id]])
+        # No pause from here on until the row is stored: no two joins get the same address or port.
         sandbox = self._plan(request)
         async with contextlib.AsyncExitStack() as undo:
             undo.callback(self._ports.release, sandbox.container_id)
@@ -188,7 +192,7 @@ class Sandboxes:
     async def settle(self) -> None:
         """Wait until nothing is left of what has left."""
         while self._cleaning:
-            await asyncio.wait(self._cleaning)
+            await asyncio.wait(self._cleaning.values())
 
     async def close(self) -> None:
         """Clean up; give the ports back."""
@@ -351,10 +355,10 @@ class Sandboxes:
                 logger.error("cannot unplug %s: %s", sandbox.name, error.message)
             finally:
                 self._cooling -= gone
+                del self._cleaning[sandbox.container_id]
 
         task = asyncio.create_task(clean())
-        self._cleaning.add(task)
-        task.add_done_callback(self._cleaning.discard)
+        self._cleaning[sandbox.container_id] = task
 
 
 def veth_name(endpoint: EndpointSettings) -> str:
