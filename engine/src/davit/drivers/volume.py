@@ -68,7 +68,7 @@ class LocalVolumes:
     async def mount(self, name: str, options: Mapping[str, str]) -> None:
         """Mount what the options describe over the volume's directory. Idempotent."""
         target = self.path(name)
-        if await asyncio.to_thread(os.path.ismount, target):
+        if await asyncio.to_thread(_is_mounted, target):
             return
         argv = ["mount", "-t", options["type"]]
         if options.get("o"):
@@ -78,7 +78,7 @@ class LocalVolumes:
     async def unmount(self, name: str) -> None:
         """Idempotent."""
         target = self.path(name)
-        if await asyncio.to_thread(os.path.ismount, target):
+        if await asyncio.to_thread(_is_mounted, target):
             await _run("umount", str(target))
 
     async def size(self, name: str) -> int:
@@ -142,6 +142,14 @@ def disk_usage(root: Path) -> int:
             if entry.is_dir(follow_symlinks=False):
                 pending.append(entry.path)
     return total
+
+
+def _is_mounted(target: Path) -> bool:
+    """Whether something is mounted there; a bind of the same file system counts (proc(5))."""
+    mounted = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    # Blanks and backslashes are written as octal numbers; volumes' names have neither.
+    path = os.fsencode(os.path.realpath(target))
+    return any(line.split()[4] == path for line in mounted)
 
 
 async def _run(*argv: str) -> None:

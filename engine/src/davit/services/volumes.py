@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -37,6 +40,9 @@ class VolumeService:
         self._containers = containers
         self._publish = publish
         self._mounted: dict[str, set[str]] = {}
+        self._held: Counter[str] = Counter()
+        # Between looking for a mount and making or taking it nobody else may do either.
+        self._mounting = asyncio.Lock()
 
     async def recover(self) -> None:
         """Finish what a crash interrupted; once, at start-up."""
@@ -117,6 +123,17 @@ class VolumeService:
 
     ensure = create
 
+    @contextlib.contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        """Keep a volume from being removed until a container's row names it."""
+        self._held[name] += 1
+        try:
+            yield
+        finally:
+            self._held[name] -= 1
+            if not self._held[name]:
+                del self._held[name]
+
     async def fill(self, name: str, source: Path) -> None:
         """Copy an image's directory into the volume unless that has files already."""
         volume = self._store.get(name)
@@ -129,9 +146,10 @@ class VolumeService:
     async def mount(self, name: str, container_id: str) -> Path:
         """Make the volume's directory ready for a starting container and return it."""
         volume = self._store.get(name)
-        if volume.options:
-            await self._driver.mount(name, volume.options)
-        self._mounted.setdefault(name, set()).add(container_id)
+        async with self._mounting:
+            if volume.options:
+                await self._driver.mount(name, volume.options)
+            self._mounted.setdefault(name, set()).add(container_id)
         return self._driver.path(name)
 
     def adopt(self, name: str, container_id: str) -> None:
@@ -140,14 +158,15 @@ class VolumeService:
 
     async def unmount(self, name: str, container_id: str) -> None:
         """Give the volume back; the last user takes an options' mount down. Idempotent."""
-        users = self._mounted.get(name, set())
-        users.discard(container_id)
-        if users:
-            return
-        self._mounted.pop(name, None)
-        volume = self._store.find(name)
-        if volume is not None and volume.options:
-            await self._driver.unmount(name)
+        async with self._mounting:
+            users = self._mounted.get(name, set())
+            users.discard(container_id)
+            if users:
+                return
+            self._mounted.pop(name, None)
+            volume = self._store.find(name)
+            if volume is not None and volume.options:
+                await self._driver.unmount(name)
 
     async def remove(self, name: str, *, force: bool = False) -> None:
         """Delete a volume with its data. Raises NotFound, Conflict when a container has it.
@@ -165,6 +184,8 @@ class VolumeService:
                 f"remove {name}: volume is in use - [{', '.join(users)}]: remove these containers "
                 "first"
             )
+        if self._held[name]:
+            raise Conflict(f"remove {name}: volume is in use - []: a container is being created")
         if volume.options:
             await self._driver.unmount(name)
         await self._driver.hide(name)
@@ -184,7 +205,8 @@ class VolumeService:
             wanted = filters.accepts_labels(volume.labels) and not filters.rejects_labels(
                 volume.labels
             )
-            if not wanted or self.users(volume.name) or not (named or volume.anonymous):
+            used = self._held[volume.name] or self.users(volume.name)
+            if not wanted or used or not (named or volume.anonymous):
                 continue
             size = await self._driver.size(volume.name)
             await self.remove(volume.name, force=True)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import msgspec
@@ -57,26 +57,29 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
         ctx.networks.check(ctx.networks.resolve(network), wish)
     hostname = _hostname(ctx, config, host, container_id)
     words = merge.command(config)
+    container = Container(
+        id=container_id,
+        name=name or _free_name(ctx),
+        created=times.now(),
+        image_id=image.id,
+        config=msgspec.structs.replace(config, hostname=hostname),
+        host_config=host,
+        path=words[0],
+        args=words[1:],
+        layers=image.layers,
+        networks=networks,
+    )
+    build.check(container, ctx.host)
     async with AsyncExitStack() as undo:
-        points = [await _resolve_mount(ctx, wish, undo) for wish in wishes]
-        container = Container(
-            id=container_id,
-            name=name or _free_name(ctx),
-            created=times.now(),
-            image_id=image.id,
-            config=msgspec.structs.replace(config, hostname=hostname),
-            host_config=host,
-            path=words[0],
-            args=words[1:],
-            layers=image.layers,
-            networks=networks,
-            mounts=points,
-        )
-        build.check(container, ctx.host)
-        await fill.fill_volumes(
-            ctx, container, [point for point, wish in zip(points, wishes, strict=True) if wish.copy]
-        )
-        await ctx.store.add(container)
+        with ExitStack() as held:
+            points = [await _resolve_mount(ctx, wish, undo, held) for wish in wishes]
+            container = msgspec.structs.replace(container, mounts=points)
+            filled = [point for point, wish in zip(points, wishes, strict=True) if wish.copy]
+            await fill.fill_volumes(ctx, container, filled)
+            await ctx.store.add(container)
+            undo.push_async_callback(ctx.store.remove, container_id)
+            # From here on the row holds the layers; the image may have been removed until now.
+            ctx.images.resolve(image.id)
         undo.pop_all()
     ctx.announce(container, "create")
     return Created(id=container_id, warnings=warnings)
@@ -126,7 +129,9 @@ def _free_name(ctx: Context) -> str:
     return name
 
 
-async def _resolve_mount(ctx: Context, wish: MountWish, undo: AsyncExitStack) -> MountPoint:
+async def _resolve_mount(
+    ctx: Context, wish: MountWish, undo: AsyncExitStack, held: ExitStack
+) -> MountPoint:
     """Make sure that a mount's source exists and return the mount as it will be."""
     point = wish.point
     if point.type == "bind":
@@ -138,6 +143,7 @@ async def _resolve_mount(ctx: Context, wish: MountWish, undo: AsyncExitStack) ->
         )
         if is_new:
             undo.push_async_callback(ctx.volumes.remove, volume.name, force=True)
+        held.enter_context(ctx.volumes.hold(volume.name))
         point = msgspec.structs.replace(
             point,
             name=volume.name,

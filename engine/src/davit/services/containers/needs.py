@@ -6,6 +6,7 @@ Interfaces belong to their consumer: ``daemon.py`` passes the real things in, te
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -63,6 +64,10 @@ class Volumes(Protocol):
         ...
 
     async def unmount(self, name: str, container_id: str) -> None: ...
+
+    def hold(self, name: str) -> AbstractContextManager[None]:
+        """Keep a volume from being removed until a container's row names it."""
+        ...
 
     async def fill(self, name: str, source: Path) -> None:
         """Copy an image's directory into the volume unless that has files already."""
