@@ -36,6 +36,7 @@ class Davitd:
         self.socket = root / "s"
         self.log = root / "log"
         self.flags = flags
+        self.environment: dict[str, str] = {}
         self.settings = Settings(data_root=self.data, run_root=self.run)
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -56,6 +57,7 @@ class Davitd:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **self.environment},
             )
         end = time.monotonic() + _START_TIMEOUT
         while time.monotonic() < end:
@@ -79,9 +81,10 @@ class Davitd:
         """``kill -9``: nothing is tidied."""
         self.stop(signal.SIGKILL)
 
-    def erase(self) -> None:
+    def erase(self, *, data: bool = True) -> None:
         """Remove everything it has on this machine."""
-        subprocess.run([*self._argv("erase"), "--data"], check=True, timeout=60)
+        flags = ["--data"] if data else []
+        subprocess.run([*self._argv("erase"), *flags], check=True, timeout=60)
 
     def docker(
         self, *arguments: str, check: bool = True, stdin: bytes = b"", timeout: float = 60

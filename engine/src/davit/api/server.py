@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from davit.api import errors, response
+from davit.api.hijack import Hijacked
 from davit.api.routing import API_VERSION, MIN_API_VERSION, Call, Route, Router
 from davit.errors import Conflict, DavitError, InvalidParameter, NotFound, NotSupported
 
@@ -106,13 +107,13 @@ class Server:
             return await self._run(route, call)
         except web.HTTPRequestEntityTooLarge:
             return response.error(f"the request's body is larger than {_MAX_BODY} bytes", 413)
-        except (ConnectionError, asyncio.CancelledError):
-            raise
+        except ConnectionError:
+            # The client has gone, or davitd stops: nobody is there to be told.
+            return _cut(request)
         except Exception as error:
             answer = _refusal(request, error)
-            if call is not None and call.begun:
-                raise ConnectionAbortedError("failed after the answer had begun") from error
-            return answer
+            # An answer that has begun can only be cut short, so that the client sees it is not all.
+            return _cut(request) if call is not None and call.begun else answer
 
     def _route(self, request: web.BaseRequest) -> tuple[Route, Call]:
         path = request.path
@@ -146,6 +147,12 @@ class Server:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+
+
+def _cut(request: web.BaseRequest) -> web.StreamResponse:
+    """Close the connection without a further byte."""
+    request.protocol.force_close()
+    return Hijacked()
 
 
 def _refusal(request: web.BaseRequest, error: Exception) -> web.Response:
