@@ -28,7 +28,6 @@ GET    /containers/{id}/changes
 GET    /containers/{id}/export
 POST   /containers/{id}/pause
 GET    /containers/{id}/stats
-GET    /containers/{id}/top
 POST   /containers/{id}/unpause
 POST   /containers/{id}/update
 POST   /containers/prune
