@@ -151,6 +151,13 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     size_root_fs: int | None = None
 
 
+class Processes(Wire, frozen=True):
+    """What ``top`` answers: a table, its first row apart."""
+
+    titles: list[str]
+    processes: list[list[str]]
+
+
 class UpdateRequest(Wire, frozen=True):
     """The body of ``POST /containers/{id}/update``; None is or zero is for what stays as it is."""
 

@@ -112,6 +112,9 @@ class World:
         await self.settle()
         await self.networks.erase()
         await self.crash()
+        for pattern in ("davit-{}", "*/davit-{}"):
+            for group in Path("/sys/fs/cgroup").glob(pattern.format(self.settings.instance)):
+                group.rmdir()
 
     async def settle(self) -> None:
         """Wait for the clean-up that goes on behind answers."""

@@ -11,7 +11,7 @@ from davit.api import response
 from davit.api.render import container as render
 from davit.api.routing import Call, Route
 from davit.model import codec
-from davit.model.container import Created, CreateRequest, Details, Ended, UpdateRequest
+from davit.model.container import Created, CreateRequest, Details, Ended, Processes, UpdateRequest
 from davit.model.filters import Filters
 
 _LIST_FILTERS = (
@@ -67,6 +67,8 @@ class Containers(Protocol):
     async def update(self, reference: str, request: UpdateRequest) -> list[str]: ...
 
     async def inspect(self, reference: str, *, size: bool = False) -> Details: ...
+
+    async def top(self, reference: str, arguments: str = "") -> Processes: ...
 
     async def select(
         self, filters: Filters, *, every: bool = False, limit: int = 0, size: bool = False
@@ -149,11 +151,15 @@ def routes(containers: Containers) -> list[Route]:
         warnings = await containers.update(call.name("id"), await call.body(UpdateRequest))
         return response.json({"Warnings": warnings or None})
 
+    async def top(call: Call) -> web.StreamResponse:
+        return response.json(await containers.top(call.name("id"), call.text("ps_args")))
+
     return [
         Route("GET", "/containers/json", list_containers),
         Route("POST", "/containers/create", create),
         Route("POST", "/containers/prune", prune, since=(1, 25)),
         Route("GET", "/containers/{id}/json", inspect),
+        Route("GET", "/containers/{id}/top", top),
         Route("POST", "/containers/{id}/start", start),
         Route("POST", "/containers/{id}/stop", stop),
         Route("POST", "/containers/{id}/restart", restart),

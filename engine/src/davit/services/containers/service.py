@@ -10,6 +10,7 @@ from davit.model.container import (
     CreateRequest,
     Details,
     Ended,
+    Processes,
     UpdateRequest,
 )
 from davit.model.filters import Filters
@@ -24,6 +25,7 @@ from davit.services.containers import (
     restart,
     start,
     stop,
+    top,
     update,
 )
 from davit.services.containers.context import Context
@@ -93,6 +95,9 @@ class ContainerService:
         self, filters: Filters, *, every: bool = False, limit: int = 0, size: bool = False
     ) -> list[Details]:
         return await query.select(self._ctx, filters, every=every, limit=limit, size=size)
+
+    async def top(self, reference: str, arguments: str = "") -> Processes:
+        return await top.top(self._ctx, reference, arguments)
 
     async def connect(self, network: str, container: str, wish: EndpointSettings) -> None:
         await networks.connect(self._ctx, network, container, wish)
