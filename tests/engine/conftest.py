@@ -122,11 +122,9 @@ class Davitd:
         found += [f"link {name}" for name in _links() if instance in name]
         found += [f"table {name}" for name in _tables() if instance in name]
         found += [f"process {line}" for line in _processes() if f"{root}/" in line]
-        found += [
-            f"cgroup {path}"
-            for path in Path("/sys/fs/cgroup").glob("**/davit*")
-            if instance in str(path)
-        ]
+        hierarchies = (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir())
+        groups = [hierarchy / f"davit-{instance}" for hierarchy in hierarchies]
+        found += [f"cgroup {group}" for group in groups if group.exists()]
         return found
 
     def _argv(self, command: str = "serve") -> list[str]:

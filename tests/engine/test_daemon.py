@@ -46,9 +46,9 @@ def until(holds: Callable[[], bool], what: str) -> None:
 def settled(davitd: Davitd) -> dict[str, object]:
     """What it holds when nothing is being cleaned up any more."""
     until(lambda: not Usage(davitd).files, "files of removed containers stay")
-    seen: list[dict[str, object]] = [{}, Usage(davitd).count()]
+    seen: list[dict[str, object]] = [{}, {"nothing": "yet"}]
     while seen[-1] != seen[-2]:
-        time.sleep(0.2)
+        time.sleep(0.3)
         seen.append(Usage(davitd).count())
         assert len(seen) < 50, seen
     return seen[-1]
@@ -60,10 +60,11 @@ class Usage:
     def __init__(self, davitd: Davitd) -> None:
         own = Path(f"/proc/{davitd.pid}")
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-        info = davitd.client.get("/info").json
+        # Looked at before davitd is asked: its side of that connection is closed a little later.
         self.descriptors = sorted(
             os.readlink(entry).split(":")[0] for entry in own.glob("fd/*") if entry.is_symlink()
         )
+        info = davitd.client.get("/info").json
         self.tasks = info["NGoroutines"]
         self.followers = info["NEventsListener"]
         self.children = (own / f"task/{davitd.pid}/children").read_text().split()
