@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -163,9 +164,7 @@ async def test_followers_share_an_inotify_instance_and_give_it_back(log: Path) -
         return len([c async for c in reader.read(log, LogSelection(follow=True), ended)])
 
     followers = [asyncio.create_task(follow()) for _ in range(20)]
-    await asyncio.sleep(0)
-    while _descriptors() < before + 21:  # a log each, and one instance
-        await asyncio.sleep(0)
+    await asyncio.to_thread(_until_open, before + 21)  # a log each, and one instance
     assert _descriptors() == before + 21
     ended.set()
     assert await asyncio.gather(*followers) == [4] * 20
@@ -174,3 +173,8 @@ async def test_followers_share_an_inotify_instance_and_give_it_back(log: Path) -
 
 def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _until_open(count: int) -> None:
+    while _descriptors() < count:
+        time.sleep(0.001)
