@@ -9,6 +9,7 @@ from davit.model.config import ContainerConfig, PortBinding
 from davit.model.container import Container, Details, Health, Status
 from davit.model.network import DEFAULT_NETWORK, EndpointSettings
 from davit.model.volume import MountPoint
+from davit.spec import security
 
 Version = tuple[int, int]
 
@@ -145,6 +146,10 @@ def host_config(container: Container) -> dict[str, Any]:
         "BlkioDeviceWriteIOps",
     ):
         shown[name] = shown[name] or (None if name not in ("Dns", "DnsOptions") else [])
+    asked = container.host_config
+    options = security.parse(asked.security_opt)
+    shown["MaskedPaths"] = security.masked_paths(asked, options) or None
+    shown["ReadonlyPaths"] = security.readonly_paths(asked, options) or None
     for name in ("Mounts", "Annotations", "StorageOpt", "Sysctls", "Tmpfs", "Init"):
         if shown[name] in ([], {}, None):
             del shown[name]

@@ -10,6 +10,7 @@ from aiohttp import web
 from davit.api import response
 from davit.api.render import container as render
 from davit.api.routing import Call, Route
+from davit.errors import NotSupported
 from davit.model import codec
 from davit.model.container import Created, CreateRequest, Details, Ended, Processes, UpdateRequest
 from davit.model.filters import Filters
@@ -96,6 +97,8 @@ def routes(containers: Containers) -> list[Route]:
         return response.json(render.inspect(details, call.version))
 
     async def start(call: Call) -> web.StreamResponse:
+        if call.text("checkpoint"):
+            raise NotSupported("checkpoints are not supported by davit: start without one")
         await containers.start(call.name("id"))
         return response.no_content()
 
@@ -136,6 +139,8 @@ def routes(containers: Containers) -> list[Route]:
         return answer
 
     async def remove(call: Call) -> web.StreamResponse:
+        if call.flag("link"):
+            raise NotSupported("links are not supported by davit: use a network and its aliases")
         await containers.remove(call.name("id"), force=call.flag("force"), volumes=call.flag("v"))
         return response.no_content()
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from davit.errors import InvalidParameter, NotSupported, SystemFailure
+from davit.errors import InvalidParameter, NotFound, NotSupported, SystemFailure
 from davit.model import ids, times
 from davit.model.config import ContainerConfig, HostConfig
 from davit.model.container import Container, Created, CreateRequest
+from davit.model.image import Image
 from davit.model.volume import MountPoint
 from davit.services.containers import endpoints, fill, merge, mounts, validate
 from davit.services.containers.context import Context
@@ -30,8 +31,6 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
     Raises InvalidParameter, NotSupported, NotFound (image, network, container of a mode), Conflict
     (name). A refused request leaves nothing behind.
     """
-    if platform and platform.split("/")[0] != "linux":
-        raise NotSupported(f"platform {platform!r}: davit runs linux containers only")
     if not request.image:
         raise InvalidParameter("Config.Image is empty: name the image to create a container from")
     name = name.removeprefix("/")
@@ -39,6 +38,7 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
         validate.check_name(name)
         ctx.store.check_name(name)
     image = ctx.images.resolve(request.image)
+    _check_platform(image, request.image, platform)
     container_id = ids.new_id()
     asked = ContainerConfig(
         **{field: getattr(request, field) for field in ContainerConfig.__struct_fields__}
@@ -83,6 +83,19 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
         undo.pop_all()
     ctx.announce(container, "create")
     return Created(id=container_id, warnings=warnings)
+
+
+def _check_platform(image: Image, reference: str, platform: str) -> None:
+    """platform: ``os[/architecture[/variant]]`` as asked for, empty for whatever there is."""
+    system, _, architecture = platform.partition("/")
+    if system not in ("", "linux"):
+        raise NotSupported(f"platform {platform!r}: davit runs linux containers only")
+    has = image.config.architecture
+    if architecture and has and architecture.split("/")[0] != has:
+        raise NotFound(
+            f"image with reference {reference} was found but its platform (linux/{has}) does not "
+            f"match the specified platform ({platform})"
+        )
 
 
 def _with_defaults(ctx: Context, asked: HostConfig) -> HostConfig:
