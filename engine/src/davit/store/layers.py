@@ -81,7 +81,8 @@ class LayerStore:
     def stage(self) -> Path:
         """Make an empty directory to unpack into. ``commit`` it or ``discard`` it."""
         path = self._ingest / f"layer-{secrets.token_hex(8)}"
-        path.mkdir(mode=0o755)
+        path.mkdir()
+        path.chmod(0o755)  # whatever the umask: it is the / of containers
         return path
 
     def commit(self, staged: Path, layer: Layer) -> None:

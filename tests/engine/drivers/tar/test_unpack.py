@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from davit.drivers.tar.unpack import unpack
-from davit.errors import InvalidParameter
+from davit.errors import InvalidParameter, SystemFailure
 from tests.engine.imagekit import directory, hard_link, layer, member, symlink
 
 FORMATS = pytest.mark.parametrize("kind", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
@@ -255,6 +255,69 @@ def test_a_link_out_of_the_root_that_nothing_goes_through_is_a_link(
 def test_a_null_byte_in_a_name(root: Path) -> None:
     with pytest.raises(InvalidParameter, match="null byte"):
         put(root, member("x", b"1", pax_headers={"path": "a\0b"}))
+
+
+def _patched(field: slice, value: bytes) -> bytes:
+    """A one-file tar whose header has other bytes in a field, with a right checksum."""
+    data = bytearray(layer([member("a", b"x" * 600)], tarfile.GNU_FORMAT))
+    data[field] = value
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data[:512])
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _patched(slice(124, 136), b"\xff" * 12),
+        _patched(slice(124, 136), b"\x80" + b"\x7f" * 11),
+        _patched(slice(108, 116), b"\xff" * 8),
+        _patched(slice(108, 116), b"\x80" + b"\x7f" * 7),
+        _patched(slice(136, 148), b"\x80" + b"\x7f" * 11),
+        layer([member("a", kind=tarfile.SYMTYPE)]),
+        layer([member("a" * 300, b"1")]),
+        layer([member("a", b"1", pax_headers={"SCHILY.xattr.user.a\0b": "1"})]),
+        layer([member("a", kind=tarfile.SYMTYPE, pax_headers={"linkpath": "a\0b"})]),
+        layer([member("a", b"1", pax_headers={"mtime": "soon"})]),
+        layer([member("a", b"1", pax_headers={"size": "-1"})]),
+    ],
+    ids=[
+        "negative size",
+        "huge size",
+        "negative uid",
+        "huge uid",
+        "huge time",
+        "link to nothing",
+        "long component",
+        "null byte in an attribute",
+        "null byte in a link",
+        "word for a time",
+        "negative size in pax",
+    ],
+)
+def test_values_that_no_file_has(root: Path, data: bytes) -> None:
+    with pytest.raises(InvalidParameter):
+        unpack(io.BytesIO(data), root)
+
+
+@pytest.mark.parametrize(
+    "pieces", ["0,4,2,4", "0,4,8,100", "4,4,0,4", "0,4,8", "0,-4", "x"], ids=str
+)
+def test_bad_sparse_maps(root: Path, pieces: str) -> None:
+    pax = {"GNU.sparse.map": pieces, "GNU.sparse.size": "50", "GNU.sparse.name": "a"}
+    with pytest.raises(InvalidParameter):
+        put(root, member("a", b"x" * 8, pax_headers=pax))
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", small], check=True)
+    try:
+        with pytest.raises(SystemFailure, match=r"'big'.*No space left"):
+            put(small, member("big", b"x" * (1 << 20)))
+    finally:
+        subprocess.run(["umount", small], check=True)
 
 
 def test_every_cut_is_noticed(root: Path, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class Kit:
 
     def actions(self) -> list[tuple[str, str]]:
         """Events so far: action and name."""
-        return [(action, attributes["name"]) for action, _, attributes in self.events]
+        return [(action, attributes.get("name", "")) for action, _, attributes in self.events]
 
     async def contents(self) -> dict[str, list[str]]:
         """Everything that the store holds on disk and in its rows."""

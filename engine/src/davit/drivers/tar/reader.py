@@ -90,6 +90,8 @@ class TarReader:
             if info is None:
                 self.ended = True
                 return None
+            if info.size < 0:
+                raise InvalidParameter(f"the tar archive is damaged: negative size {info.size}")
             self._left = info.size if _has_contents(info.type) else 0
             self._padding = -self._left % BLOCK
             if info.type == tarfile.XGLTYPE:
@@ -109,6 +111,7 @@ class TarReader:
             self._gnu_sparse(entry, block)
         if pax or self._globals:
             self._apply({**self._globals, **pax}, entry)
+        _check(entry)
         return entry
 
     def _apply(self, pax: dict[str, bytes], entry: Entry) -> None:
@@ -158,6 +161,8 @@ class TarReader:
                 f"{entry.name!r} is a sparse file of pax format 0.0, which repeats header fields: "
                 "make the archive with --sparse-version=1.0"
             )
+        if len(numbers) % 2:
+            raise InvalidParameter(f"the tar archive is damaged: {entry.name!r} has half a piece")
         entry.pieces = list(zip(numbers[::2], numbers[1::2], strict=True))
 
     def _sparse_map(self) -> list[int]:
@@ -237,6 +242,34 @@ def _entry(info: tarfile.TarInfo) -> Entry:
         major=info.devmajor,
         minor=info.devminor,
     )
+
+
+def _check(entry: Entry) -> None:
+    """Refuse what no system call takes, and pieces of a sparse file that overlap."""
+    if any("\0" in text for text in (entry.name, entry.linkname, *entry.xattrs)):
+        raise InvalidParameter(f"the tar archive is damaged: {entry.name!r} has a null byte")
+    if entry.type in (tarfile.SYMTYPE, tarfile.LNKTYPE) and not entry.linkname:
+        raise InvalidParameter(f"the tar archive is damaged: {entry.name!r} links to nothing")
+    numbers = {
+        "uid": (entry.uid, 1 << 32),
+        "gid": (entry.gid, 1 << 32),
+        "size": (entry.size, 1 << 63),
+        "mtime": (abs(entry.mtime), 1 << 63),
+        "devmajor": (entry.major, 1 << 32),
+        "devminor": (entry.minor, 1 << 32),
+    }
+    for name, (value, limit) in numbers.items():
+        if not 0 <= value < limit:
+            raise InvalidParameter(
+                f"the tar archive is damaged: {entry.name!r} has the {name} {value}"
+            )
+    end = 0
+    for offset, length in entry.pieces or ():
+        if offset < end or offset + length > entry.size:
+            raise InvalidParameter(
+                f"the tar archive is damaged: the sparse map of {entry.name!r} is wrong"
+            )
+        end = offset + length
 
 
 def _has_contents(kind: bytes) -> bool:

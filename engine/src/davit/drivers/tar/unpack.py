@@ -19,7 +19,7 @@ from pathlib import Path
 from davit.drivers.tar.reader import Entry, TarReader
 from davit.drivers.tar.root import Root, remove, split
 from davit.drivers.tar.stream import CHUNK, Source
-from davit.errors import InvalidParameter
+from davit.errors import InvalidParameter, SystemFailure
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ _OVERLAY_OPAQUE = "trusted.overlay.opaque"
 # Overlayfs obeys these, so an archive must not set them.
 _OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# What a member's own name, device number or attributes can be the cause of.
+_ENTRY_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL, errno.ERANGE, errno.E2BIG, errno.EFBIG)
 _DEVICES = {
     tarfile.CHRTYPE: stat.S_IFCHR,
     tarfile.BLKTYPE: stat.S_IFBLK,
@@ -39,15 +41,20 @@ _DEVICES = {
 def unpack(source: Source, directory: Path, *, whole: bool = False) -> int:
     """Unpack a layer into an empty directory and return the bytes of its files.
 
+    whole: refuse an archive without end mark (when no digest will tell that it is cut).
+
     Raises InvalidParameter for what is no tar archive, is damaged or cut off, or has a path that
-    leads out of the directory. Nothing outside is ever touched; the directory is the caller's to
-    clean up. whole: refuse an archive without end mark (when no digest will tell that it is cut).
+    leads out of the directory; SystemFailure when it cannot be written (disk full). Nothing outside
+    is ever touched; the directory is the caller's to clean up.
     """
     reader = TarReader(source)
     with Root(directory) as root:
         unpacker = _Unpacker(root, reader)
         for entry in reader:
-            unpacker.add(entry)
+            try:
+                unpacker.add(entry)
+            except OSError as error:
+                raise _failure(entry, error) from None
         unpacker.finish()
     if whole and not reader.ended:
         raise InvalidParameter("the tar archive is truncated: it has no end mark")
@@ -159,8 +166,6 @@ class _Unpacker:
 
     def _copy_pieces(self, descriptor: int, entry: Entry) -> None:
         for offset, length in entry.pieces or ():
-            if offset + length > entry.size:
-                raise InvalidParameter(f"the sparse map of {entry.name!r} goes beyond its size")
             os.lseek(descriptor, offset, os.SEEK_SET)
             self._copy(descriptor, length)
         os.ftruncate(descriptor, entry.size)
@@ -215,6 +220,14 @@ class _Unpacker:
             there = os.stat(hidden, dir_fd=holder, follow_symlinks=False)
             if stat.S_ISDIR(there.st_mode):
                 os.setxattr(self._root.directory([*parent, hidden]), _OVERLAY_OPAQUE, b"y")
+
+
+def _failure(entry: Entry, error: OSError) -> Exception:
+    if isinstance(error, ConnectionError):
+        return error
+    if error.errno in _ENTRY_ERRORS:
+        return InvalidParameter(f"the archive's member {entry.name!r}: {error.strerror}")
+    return SystemFailure(f"cannot unpack the archive's member {entry.name!r}: {error.strerror}")
 
 
 def _set_xattrs(target: int | str, entry: Entry) -> None:

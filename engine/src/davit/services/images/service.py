@@ -124,7 +124,9 @@ class ImageService:
 
     async def prune(self, filters: Filters) -> tuple[list[Removed], int]:
         """Remove images that no container uses; return what was done and the bytes gained."""
-        return await remove.prune(self._content, filters, self._tell)
+        removed, gained = await remove.prune(self._content, filters, self._tell)
+        self._publish("image", "prune", "", {"reclaimed": str(gained)})
+        return removed, gained
 
     async def sweep(self) -> None:
         """Remove layers that nothing needs any more (after a container with the last hold)."""

@@ -9,7 +9,7 @@ from davit.drivers.tar.compression import HEAD, decompressed, is_compressed
 from davit.drivers.tar.reader import BLOCK
 from davit.drivers.tar.stream import Hashed, Peeked, Source, drain
 from davit.drivers.tar.unpack import unpack
-from davit.errors import InvalidParameter
+from davit.errors import InvalidParameter, SystemFailure
 from davit.model.image import Layer
 from davit.store.blobs import BlobStore, BlobWriter, check_digest
 from davit.store.layers import LayerStore
@@ -48,7 +48,7 @@ class Unpacker:
         """Read a layer, compressed or not, to its end.
 
         expected: digest of the stream as it comes. whole: refuse a tar without end mark.
-        Raises InvalidParameter; then nothing of the layer is left.
+        Raises InvalidParameter, SystemFailure (disk full); then nothing of the layer is left.
         """
         writer = self._blobs.writer()
         tree = self._layers.stage()
@@ -64,9 +64,11 @@ class Unpacker:
                 raise
             if expected:
                 check_digest(f"blob {expected}", expected, writer.digest)
-        except BaseException:
+        except BaseException as error:
             writer.discard()
             self._layers.discard(tree)
+            if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+                raise SystemFailure(f"cannot store the layer: {error.strerror}") from error
             raise
         return Staged(layer, tree, writer)
 
