@@ -17,7 +17,12 @@ from davit.errors import Conflict, SystemFailure
 from davit.sys import process
 
 # What runc and crun say of a container that has ended, or of one that they have never seen.
-_NOT_RUNNING = (b"container not running", b"process already finished", b"is not running")
+_NOT_RUNNING = (
+    b"container not running",
+    b"process already finished",
+    b"is not running",
+    b"does not exist",
+)
 _UNKNOWN = (b"does not exist", b"no such file or directory", b"container not running")
 
 
