@@ -48,17 +48,14 @@ def routes(execs: Execs) -> list[Route]:
         if options.detach:
             await execs.start(entry, options.console_size, attach=False)
             return web.Response()
-        kind = multiplex.content_type(call.version, tty=spec.tty)
-        async with hijack.take_over(call, kind) as (reader, writer):
-            try:
-                console = await execs.start(entry, options.console_size, attach=True)
-            except DavitError as error:
-                # The answer has begun; Docker tells what went wrong on the stream, too.
-                text = f"{error.message}\r\n".encode()
-                writer.write(text if spec.tty else multiplex.frame(STDERR, text))
-                return hijack.Hijacked()
-            assert console is not None
-            try:
+        try:
+            console = await execs.start(entry, options.console_size, attach=True)
+        except DavitError as error:
+            await _tell(call, spec, error)
+            return hijack.Hijacked()
+        assert console is not None
+        try:
+            async with hijack.take_over(call, _kind(call, spec)) as (reader, writer):
                 left = await hijack.relay(
                     reader,
                     writer,
@@ -69,11 +66,11 @@ def routes(execs: Execs) -> list[Route]:
                     streams=_streams(spec),
                     detach_keys=spec.detach_keys or hijack.DEFAULT_DETACH_KEYS,
                 )
-            finally:
-                await console.close()
-            if not left and not writer.is_closing():
-                # The client asks for the exit code as soon as the stream has ended.
-                await execs.wait(exec_id)
+                if not left and not writer.is_closing():
+                    # The client asks for the exit code as soon as the stream has ended.
+                    await execs.wait(exec_id)
+        finally:
+            await console.close()
         return hijack.Hijacked()
 
     async def inspect(call: Call) -> web.StreamResponse:
@@ -89,6 +86,17 @@ def routes(execs: Execs) -> list[Route]:
         Route("POST", "/exec/{id}/resize", resize),
         Route("GET", "/exec/{id}/json", inspect),
     ]
+
+
+async def _tell(call: Call, spec: ExecSpec, error: DavitError) -> None:
+    """Tell what went wrong on the stream, where Docker's clients look for it."""
+    text = f"{error.message}\r\n".encode()
+    async with hijack.take_over(call, _kind(call, spec)) as (_, writer):
+        writer.write(text if spec.tty else multiplex.frame(STDERR, text))
+
+
+def _kind(call: Call, spec: ExecSpec) -> str:
+    return multiplex.content_type(call.version, tty=spec.tty)
 
 
 def _streams(spec: ExecSpec) -> frozenset[int]:
