@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,18 @@ async def test_generated_files(world: World) -> None:
     assert "10.1.2.3\tdb" in log
     assert re.search(r"^10\.213\.\d+\.\d+\tbox$", log, re.M)
     assert log.endswith("nameserver 192.0.2.53\n/not/there/yet")
+
+
+async def test_the_hosts_network_has_the_hosts_files(world: World) -> None:
+    container = await world.run(
+        "box",
+        *("sh", "-c", "hostname; cat /etc/hosts"),
+        HostConfig={"NetworkMode": "host", "ExtraHosts": ["me:host-gateway", "six=::2"]},
+    )
+    await world.ended(container)
+    lines = world.log(container).splitlines()
+    assert lines[0] == socket.gethostname()
+    assert lines[-2:] == ["127.0.0.1\tme", "::2\tsix"]
 
 
 async def test_an_empty_volume_is_filled_from_the_image_and_kept(world: World) -> None:

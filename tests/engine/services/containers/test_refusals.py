@@ -94,6 +94,7 @@ REFUSALS: list[tuple[Request, type[DavitError], str]] = [
     (host(PortBindings={"80": [{"HostPort": "x"}]}), InvalidParameter, "invalid hostPort: 'x'"),
     (host(PortBindings={"80": [{"HostIp": "x"}]}), InvalidParameter, "invalid IP address: x"),
     (host(Dns=["x"]), InvalidParameter, "invalid DNS server 'x'"),
+    (host(ExtraHosts=["x=nowhere"]), InvalidParameter, 'bad format for add-host: "x=nowhere"'),
     (host(ExtraHosts=["x"]), InvalidParameter, 'bad format for add-host: "x"'),
     (host(Runtime="kata"), InvalidParameter, "unknown or invalid runtime name: kata"),
     (host(Links=["a:b"]), NotSupported, "HostConfig.Links"),

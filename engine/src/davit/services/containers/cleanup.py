@@ -56,6 +56,12 @@ async def give_back_volumes(ctx: Context, container: Container) -> None:
             await _quietly(
                 ctx.volumes.unmount(point.name, container.id), "unmount volume", container.id
             )
+            ctx.events.publish(
+                "volume",
+                "unmount",
+                point.name,
+                {"container": container.id, "driver": point.driver},
+            )
 
 
 async def remove_tree(path: Path) -> None:

@@ -15,6 +15,7 @@ from davit.model.container import Container
 from davit.model.network import JoinRequest, Sandbox
 from davit.services.containers import endpoints, ports
 from davit.services.containers.context import Context
+from davit.services.networks import resolver
 from davit.spec import build
 from davit.spec.facts import SpecFacts
 from davit.store.paths import Paths
@@ -111,8 +112,9 @@ async def hosts(
     """Text of ``/etc/hosts``."""
     if container.host_config.network_mode == "host":
         own = await asyncio.to_thread(_read, _HOSTS)
-        entries = (entry.replace("=", ":", 1).split(":", 1) for entry in request.extra_hosts)
-        return own + "".join(f"{address}\t{name}\n" for name, address in entries)
+        for name, address in map(resolver.split_extra_host, request.extra_hosts):
+            own += f"{'127.0.0.1' if address == resolver.HOST_GATEWAY else address}\t{name}\n"
+        return own
     return ctx.networks.hosts(request, sandbox, container.config.domainname)
 
 

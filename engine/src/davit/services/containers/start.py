@@ -176,6 +176,18 @@ async def _make_ready(ctx: Context, container: Container, undo: AsyncExitStack) 
     for point in container.mounts:
         if point.type == "volume":
             await ctx.volumes.mount(point.name, container.id)
+            ctx.events.publish(
+                "volume",
+                "mount",
+                point.name,
+                {
+                    "container": container.id,
+                    "destination": point.destination,
+                    "driver": point.driver,
+                    "propagation": point.propagation,
+                    "read/write": str(point.rw).lower(),
+                },
+            )
     return str(netns) if netns is not None else None
 
 

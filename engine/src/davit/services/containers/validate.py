@@ -9,6 +9,7 @@ from davit.errors import InvalidParameter, NotSupported
 from davit.model import ids
 from davit.model.config import ContainerConfig, HealthConfig, HostConfig
 from davit.services.containers import policy, ports, resources, signals
+from davit.services.networks.resolver import HOST_GATEWAY, split_extra_host
 
 # davit writes one log format; clients that ask for these get what they expect of `docker logs`.
 LOG_DRIVERS = ("", "json-file", "local", "none")
@@ -136,8 +137,8 @@ def _check_network(config: ContainerConfig, host: HostConfig) -> None:
                 f"invalid DNS server {address!r}: an IP address is needed"
             ) from None
     for entry in host.extra_hosts:
-        name, separator, address = entry.partition(":")
-        if not (name and separator and (address == "host-gateway" or _is_address(address))):
+        name, address = split_extra_host(entry)
+        if not name or not (address == HOST_GATEWAY or _is_address(address)):
             raise InvalidParameter(f'bad format for add-host: "{entry}": use NAME:ADDRESS')
     published = ports.bindings(host.port_bindings, config.exposed_ports, publish_all=False)
     if not host.network_mode.startswith("container:"):
@@ -158,7 +159,7 @@ def _check_network(config: ContainerConfig, host: HostConfig) -> None:
 
 def _is_address(text: str) -> bool:
     try:
-        ipaddress.ip_address(text.strip("[]"))
+        ipaddress.ip_address(text)
     except ValueError:
         return False
     return True
