@@ -15,6 +15,8 @@ from ansible_collections.davit.fleet.plugins.module_utils._http import Connectio
 
 NEWEST = (1, 51)
 OLDEST = (1, 24)
+# An engine unpacks a large image for minutes without saying a word.
+_SLOW = 600
 Json = Any
 
 
@@ -40,9 +42,13 @@ class Engine:
         except NotFound:
             return None
 
-    def post(self, *path: str, body: Json = None, **query: Any) -> Json:
-        """A 304 (nothing to do) is as good as a 200."""
-        return self._call("POST", path, query, body)
+    def post(self, *path: str, body: Json = None, patience: int = 0, **query: Any) -> Json:
+        """A 304 (nothing to do) is as good as a 200. patience: seconds beyond the timeout."""
+        self._connection.allow(patience)
+        try:
+            return self._call("POST", path, query, body)
+        finally:
+            self._connection.allow(0)
 
     def delete(self, *path: str, **query: Any) -> Json:
         return self._call("DELETE", path, query)
@@ -81,9 +87,14 @@ class Engine:
         headers: dict[str, str],
     ) -> list[dict[str, Any]]:
         what = f"{method} /{'/'.join(path)}"
-        answer = self._send(method, path, query, body, headers)
-        messages = [json.loads(line) for line in answer.read().splitlines() if line.strip()]
-        _check(what, answer, messages[-1] if messages else {})
+        self._connection.allow(_SLOW)
+        try:
+            answer = self._send(method, path, query, body, headers)
+            text = answer.read()
+        finally:
+            self._connection.allow(0)
+        _check(what, answer, _parsed(text) if answer.status >= 400 else {})
+        messages = [json.loads(line) for line in text.splitlines() if line.strip()]
         for message in messages:
             if "error" in message:
                 raise EngineError(what, 500, message["error"])
@@ -95,8 +106,7 @@ class Engine:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         data = json.dumps(body).encode() if body is not None else None
         answer = self._send(method, path, query, data, headers)
-        text = answer.read()
-        content = json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
+        content = _parsed(answer.read())
         _check(f"{method} /{'/'.join(path)}", answer, content)
         return content
 
@@ -114,6 +124,10 @@ class Engine:
         if query:
             target += "?" + urlencode({key: _text(value) for key, value in query.items()})
         return self._connection.request(method, target, body, headers)
+
+
+def _parsed(text: bytes) -> Json:
+    return json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
 
 
 def _check(what: str, answer: http.client.HTTPResponse, content: Json) -> None:

@@ -64,6 +64,13 @@ class Field:
         except ValueError as error:
             raise Invalid(f"{self.name}: {error}") from None
 
+    def last(self, applied: Options) -> Any:
+        """The API value that was asked for last; None when an earlier release knew other values."""
+        try:
+            return self.wire(applied)
+        except (Invalid, TypeError, AttributeError):
+            return None
+
 
 @dataclass(frozen=True)
 class Change:
@@ -98,6 +105,9 @@ def changes(rows: list[Field], sides: Sides) -> list[Change]:
 
 def _value(row: Field, sides: Sides) -> Change | None:
     wanted = row.wire(sides.wanted)
+    shown = row.canon(dig(sides.shown, row.path))
+    if wanted is not None and _is_applied(row, sides, wanted, shown):
+        return None
     if wanted is None:
         given_before = sides.applied.get(row.name) is not None
         if not given_before and not (row.watched and sides.owned):
@@ -105,13 +115,28 @@ def _value(row: Field, sides: Sides) -> Change | None:
         wanted = row.from_image(sides.image)
         if wanted is None:
             wanted = row.default
-    before, after = row.canon(dig(sides.shown, row.path)), row.canon(wanted)
-    return None if before == after else Change(row, before, after, wanted)
+    after = row.canon(wanted)
+    return None if shown == after else Change(row, shown, after, wanted)
+
+
+def _is_applied(row: Field, sides: Sides, wanted: Any, shown: Any) -> bool:
+    """Whether the value was applied already and cannot have changed since.
+
+    What cannot be set live is as it was made, in whatever words the engine shows it (it writes
+    ``container:ID`` for ``container:NAME``). A limit that cannot be taken off live and does not
+    show was never taken by the engine: the host's kernel lacks it.
+    """
+    last = row.last(sides.applied)
+    if last is None or row.canon(last) != row.canon(wanted):
+        return False
+    if not row.live(wanted):
+        return True
+    return not row.live(row.default) and shown == row.canon(row.default)
 
 
 def _entries(row: Field, sides: Sides) -> Change | None:
     wanted = row.canon(row.wire(sides.wanted)) or {}
-    applied = row.canon(row.wire(sides.applied)) or {}
+    applied = row.canon(row.last(sides.applied)) or {}
     shown = row.canon(dig(sides.shown, row.path)) or {}
     image = row.canon(row.from_image(sides.image)) or {}
     expected = {key: image.get(key) for key in applied}

@@ -79,13 +79,25 @@ class Connection:
             self._connection.close()
             raise unreachable(self._target.host, error) from error
 
+    def allow(self, seconds: int) -> None:
+        """Wait that much longer than the target's timeout for each answer from now on."""
+        timeout = self._target.timeout + seconds
+        self._connection.timeout = timeout
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(timeout)
+
     def close(self) -> None:
         self._connection.close()
 
     def _send(
         self, method: str, path: str, body: Any, headers: dict[str, str]
     ) -> http.client.HTTPResponse:
-        self._connection.request(method, path, body=body, headers=headers)
+        try:
+            self._connection.request(method, path, body=body, headers=headers)
+        except (BrokenPipeError, ConnectionResetError):
+            # An engine that refuses an upload answers and closes before it has read everything.
+            if isinstance(body, (bytes, type(None))):
+                raise
         return self._connection.getresponse()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.davit.fleet.plugins.module_utils import _fields, _ownership
 from ansible_collections.davit.fleet.plugins.module_utils._client import Engine
+from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.davit.fleet.plugins.module_utils._plan import Action
 
 _POOL = {
@@ -54,6 +55,7 @@ _IPAM = _fields.Field(
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+    "adopt": {"type": "bool", "default": False},
     **{row.name: row.spec for row in [*ROWS, _IPAM]},
 }
 
@@ -87,27 +89,48 @@ def plan(options: dict[str, Any], found: dict[str, Any] | None, owner: str) -> l
         after["ipam_config"] = options.get("ipam_config")
     if not after:
         return []
-    data = {"body": body, "containers": sorted(found.get("Containers") or {})}
+    _ownership.check("network", name, labels, owner, options)
+    data = {"id": found["Id"], "body": body, "old": _old_body(found)}
     return [Action("network", "recreate", name, "cannot be changed in place", before, after, data)]
 
 
 def apply(engine: Engine, action: Action) -> None:
+    """A network that cannot be made anew is put back. Raises EngineError."""
     if action.verb == "create":
         engine.post("networks", "create", body=action.data["body"])
         return
-    endpoints = [
-        (container, _endpoint(engine, container, action.name))
-        for container in action.data["containers"]
-    ]
+    name, identity = action.name, action.data["id"]
+    # Those that do not run are on it by its ID, too, and would not start without it.
+    attached = engine.get("containers", "json", all=True, filters={"network": [identity]})
+    endpoints = [(item["Id"], _endpoint(engine, item["Id"], name)) for item in attached]
     for container, _settings in endpoints:
         body = {"Container": container, "Force": True}
-        engine.post("networks", action.name, "disconnect", body=body)
-    engine.delete("networks", action.name)
+        engine.post("networks", identity, "disconnect", body=body)
+    try:
+        engine.delete("networks", identity)
+    except FleetError:
+        _connect(engine, identity, endpoints)
+        raise
     if action.verb == "recreate":
-        engine.post("networks", "create", body=action.data["body"])
-        for container, settings in endpoints:
-            body = {"Container": container, "EndpointConfig": settings}
-            engine.post("networks", action.name, "connect", body=body)
+        try:
+            engine.post("networks", "create", body=action.data["body"])
+        except FleetError:
+            engine.post("networks", "create", body=action.data["old"])
+            raise
+        finally:
+            _connect(engine, name, endpoints)
+
+
+def _connect(engine: Engine, network: str, endpoints: list[tuple[str, dict[str, Any]]]) -> None:
+    for container, settings in endpoints:
+        body = {"Container": container, "EndpointConfig": settings}
+        engine.post("networks", network, "connect", body=body)
+
+
+def _old_body(found: dict[str, Any]) -> dict[str, Any]:
+    """What makes a network again as inspect shows it."""
+    keys = ("Name", "Driver", "Internal", "Attachable", "EnableIPv6", "IPAM", "Options", "Labels")
+    return {key: found[key] for key in keys if found.get(key)}
 
 
 def _endpoint(engine: Engine, container: str, network: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetError
+
 OWNER = "net.davit.owner"
 APPLIED = "net.davit.applied"
 
@@ -33,3 +35,26 @@ def applied(found: dict[str, str] | None) -> dict[str, Any]:
 def foreign(found: dict[str, str] | None) -> dict[str, str]:
     """An object's labels without the fleet's own."""
     return {key: value for key, value in (found or {}).items() if key not in (OWNER, APPLIED)}
+
+
+def check(
+    kind: str, name: str, found: dict[str, str] | None, mine: str, options: dict[str, Any]
+) -> None:
+    """Refuse to act on what belongs to somebody else. mine: as owner of :func:`labels`.
+
+    A workload acts on its own objects. A module of one object acts on those of no workload too,
+    for its user has named the object; so a task that only stops or restarts may name any.
+    Raises FleetError.
+    """
+    theirs = owner(found)
+    if options.get("adopt") or theirs == mine or (not mine and not (theirs and _declares(options))):
+        return
+    whose = f"belongs to workload {theirs!r}" if theirs else "was not made by this workload"
+    raise FleetError(
+        f"{kind} {name} is there already and {whose}: choose another name, remove it, or set "
+        f"adopt on it to take it over"
+    )
+
+
+def _declares(options: dict[str, Any]) -> bool:
+    return bool(options.get("image")) or options["state"] == "absent"

@@ -15,7 +15,7 @@ from ansible_collections.davit.fleet.plugins.module_utils import (
 from ansible_collections.davit.fleet.plugins.module_utils._archive import normal
 from ansible_collections.davit.fleet.plugins.module_utils._client import Engine
 from ansible_collections.davit.fleet.plugins.module_utils._container import apply as container
-from ansible_collections.davit.fleet.plugins.module_utils._container.plan import ASIDE
+from ansible_collections.davit.fleet.plugins.module_utils._container.plan import ASIDE, references
 from ansible_collections.davit.fleet.plugins.module_utils._container.plan import (
     plan as plan_container,
 )
@@ -43,6 +43,8 @@ class Workload:
         self._owner = owner
         self._images: dict[str, dict[str, Any] | None] = {}
         self._containers: dict[str, dict[str, Any] | None] = {}
+        # Names of the containers that are made or made anew.
+        self._renewed: set[str] = set()
 
     def plan(self, *, prune: bool = False, keep_volumes: bool = False) -> list[Action]:
         """Return all actions in the order of dependency. Raises FleetError."""
@@ -54,6 +56,9 @@ class Workload:
             ("volumes", self._volume),
             ("containers", self._container),
         ):
+            if prune and kind == "containers":
+                # First, for they may hold ports and names that others are to have.
+                actions += self._prune_containers()
             names: set[str] = set()
             for index, options in enumerate(self._declared.get(kind) or []):
                 if options["name"] in names:
@@ -67,7 +72,7 @@ class Workload:
                 late = options["state"] == "absent" and kind != "containers"
                 (leaving if late else actions).extend(planned)
         actions += reversed(leaving)
-        return actions + (self._prune(keep_volumes) if prune else [])
+        return actions + (self._prune_rest(keep_volumes) if prune else [])
 
     def apply(self, actions: list[Action]) -> bool:
         """Carry the actions out; return whether anything changed. Raises Partial."""
@@ -76,7 +81,8 @@ class Workload:
             try:
                 changed = self._act(action) or changed
             except FleetError as error:
-                raise Partial(error, actions[:number], actions[number:]) from error
+                failure = FleetError(f"{action.kind} {action.name}: {error}")
+                raise Partial(failure, actions[:number], actions[number:]) from error
         return changed
 
     def containers(self, actions: list[Action]) -> list[dict[str, Any]]:
@@ -123,7 +129,13 @@ class Workload:
             aside = self._engine.find("containers", name + ASIDE, "json")
         self._containers[name] = found
         image = self._find_image(options["image"]) if options.get("image") else None
-        return plan_container(options, found, image, self._owner, aside)
+        if self._renewed & set(references(options)):
+            # It has the namespaces or volumes of a container that will be another one.
+            options = {**options, "recreate": True}
+        actions = plan_container(options, found, image, self._owner, aside)
+        if any(action.verb in ("create", "recreate") for action in actions):
+            self._renewed.add(name)
+        return actions
 
     def _find_image(self, name: str) -> dict[str, Any] | None:
         key = normal(name)
@@ -131,28 +143,37 @@ class Workload:
             self._images[key] = self._engine.find("images", name, "json")
         return self._images[key]
 
-    def _prune(self, keep_volumes: bool) -> list[Action]:
+    def _prune_containers(self) -> list[Action]:
         """What this project made and no longer declares."""
-        label = {"label": [f"{_ownership.OWNER}={self._owner}"]}
-        actions = []
         declared = self._names("containers")
-        for found in self._engine.get("containers", "json", all=True, filters=label):
+        declared |= {name + ASIDE for name in declared}
+        declared |= {
+            str(item.get("renamed_from")) for item in self._declared.get("containers") or []
+        }
+        actions = []
+        for found in self._engine.get("containers", "json", all=True, filters=self._mine()):
             name = found["Names"][0].lstrip("/")
-            # The end of a name that a recreation uses belongs to that container.
-            if name not in declared and not name.endswith(ASIDE):
+            if name not in declared:
                 data = {"id": found["Id"], "volumes": False}
                 actions.append(_pruned("container", name, data))
+        return actions
+
+    def _prune_rest(self, keep_volumes: bool) -> list[Action]:
+        actions = []
         declared = self._names("networks")
-        for found in self._engine.get("networks", filters=label):
+        for found in self._engine.get("networks", filters=self._mine()):
             if found["Name"] not in declared:
-                actions.append(_pruned("network", found["Name"], {"containers": []}))
+                actions.append(_pruned("network", found["Name"], {"id": found["Id"]}))
         if keep_volumes:
             return actions
         declared = self._names("volumes")
-        for found in self._engine.get("volumes", filters=label)["Volumes"] or []:
+        for found in self._engine.get("volumes", filters=self._mine())["Volumes"] or []:
             if found["Name"] not in declared:
                 actions.append(_pruned("volume", found["Name"], {}))
         return actions
+
+    def _mine(self) -> dict[str, list[str]]:
+        return {"label": [f"{_ownership.OWNER}={self._owner}"]}
 
     def _names(self, kind: str) -> set[str]:
         return {options["name"] for options in self._declared.get(kind) or []}

@@ -31,7 +31,9 @@ options:
     choices: [absent, healthy, present, started, stopped]
     default: started
   image:
-    description: Image reference or ID. Needed to make the container, or to make it anew.
+    description:
+      - Image reference or ID. Needed to make the container, or to make it anew.
+      - Without it, the container is only acted on; what is not given stays as it is.
     type: str
   recreate:
     description: Whether to make the container anew although nothing differs.
@@ -50,6 +52,12 @@ options:
     default: 300
   remove_volumes:
     description: With O(state=absent), whether to remove its anonymous volumes.
+    type: bool
+    default: false
+  adopt:
+    description:
+      - Whether to take over a container of that name which belongs to a workload, or in a workload, to another one or to nobody.
+      - It stays as it is as long as it fits.
     type: bool
     default: false
   platform:
@@ -153,8 +161,8 @@ options:
   oom_score_adj:
     description: Preference of the kernel's out-of-memory killer, -1000 to 1000.
     type: int
-  oom_killer:
-    description: Whether the out-of-memory killer may end it.
+  oom_kill_disable:
+    description: Whether the kernel's out-of-memory killer leaves it alone.
     type: bool
   ulimits:
     description: Limits, V(nofile=1024:2048).

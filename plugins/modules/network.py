@@ -25,6 +25,12 @@ options:
     type: str
     choices: [absent, present]
     default: present
+  adopt:
+    description:
+      - Whether to change or remove a network that belongs to a workload, or in a workload, to another one or to nobody.
+      - One that fits needs no adoption.
+    type: bool
+    default: false
   driver:
     description: Network driver, V(bridge) by default.
     type: str

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
@@ -22,44 +23,69 @@ def apply(engine: Engine, action: Action) -> None:
 
 
 def _create(engine: Engine, action: Action) -> None:
-    created = _made(engine, action.name, action.data)
-    try:
+    with contextlib.ExitStack() as undo:
+        created = _made(engine, action.name, action.data)
+        undo.callback(engine.delete, "containers", created, force=True, v=True)
         _connect_all(engine, created, action.data["connect"])
-    except FleetError:
-        engine.delete("containers", created, force=True, v=True)
-        raise
+        undo.pop_all()
 
 
 def _recreate(engine: Engine, action: Action) -> None:
     """Make the new container first; the old one is kept until the new one runs."""
     old, name, data = action.data["id"], action.name, action.data
-    stale = engine.find("containers", name + _NEW, "json")
-    if stale:
-        engine.delete("containers", stale["Id"], force=True)
-    new = _made(engine, name + _NEW, data)
-    stopped = aside = False
-    try:
+    for stale in (name + _NEW, name + ASIDE):
+        # An interrupted recreation left it. The one at work is never called that by now.
+        if engine.find("containers", stale, "json"):
+            engine.delete("containers", stale, force=True)
+    with contextlib.ExitStack() as undo:
+        undo.callback(_put_back, engine, old, name, data["was_running"])
+        new = _made(engine, name + _NEW, data)
+        undo.callback(engine.delete, "containers", new, force=True, v=True)
         _connect_all(engine, new, data["connect"])
-        if data["was_running"]:
-            engine.post("containers", old, "stop")
-            stopped = True
+        # An old one with auto_remove goes when it stops, so the names come first.
         engine.post("containers", old, "rename", name=name + ASIDE)
-        aside = True
         engine.post("containers", new, "rename", name=name)
-        if data["start"]:
-            engine.post("containers", new, "start")
-    except FleetError as error:
-        engine.delete("containers", new, force=True, v=True)
-        if aside:
-            engine.post("containers", old, "rename", name=name)
-        if stopped:
-            engine.post("containers", old, "start")
-        raise FleetError(f"container {name}: {error}; the old one was put back") from error
-    engine.delete("containers", old, force=True)
+        if data["was_running"]:
+            _stop(engine, old)
+        try:
+            if data["start"]:
+                engine.post("containers", new, "start")
+            if data["healthy"]:
+                _until_healthy(engine, name, data["healthy"])
+        except FleetError as error:
+            raise FleetError(f"{error}; the old one was put back") from error
+        undo.pop_all()
+    _delete(engine, old, volumes=False)
+
+
+def _put_back(engine: Engine, old: str, name: str, running: bool) -> None:
+    found = engine.find("containers", old, "json")
+    if found is None:
+        raise FleetError("the new one failed, and the old one went when it stopped (auto_remove)")
+    if found["Name"].lstrip("/") != name:
+        engine.post("containers", old, "rename", name=name)
+    if running:
+        engine.post("containers", old, "start")
+
+
+def _stop(engine: Engine, container: str) -> None:
+    found = engine.find("containers", container, "json")
+    if found and found["State"]["Running"]:
+        grace = found["Config"].get("StopTimeout")
+        engine.post("containers", container, "stop", patience=10 if grace is None else grace)
+
+
+def _delete(engine: Engine, container: str, *, volumes: bool) -> None:
+    try:
+        engine.delete("containers", container, force=True, v=volumes)
+    except EngineError as error:
+        # One with auto_remove goes by itself once it has stopped.
+        if error.status not in (404, 409):
+            raise
 
 
 def _made(engine: Engine, name: str, data: dict[str, Any]) -> str:
-    query = {"name": name}
+    query: dict[str, Any] = {"name": name}
     if data.get("platform"):
         query["platform"] = data["platform"]
     return str(engine.post("containers", "create", body=data["body"], **query)["Id"])
@@ -97,17 +123,8 @@ def _rename(engine: Engine, action: Action) -> None:
 
 
 def _remove(engine: Engine, action: Action) -> None:
-    found = engine.find("containers", action.data["id"], "json")
-    if found is None:
-        return
-    if found["State"]["Status"] in ("running", "restarting"):
-        engine.post("containers", action.data["id"], "stop")
-    try:
-        engine.delete("containers", action.data["id"], force=True, v=action.data["volumes"])
-    except EngineError as error:
-        # One with auto_remove goes by itself once it has stopped.
-        if error.status not in (404, 409):
-            raise
+    _stop(engine, action.data["id"])
+    _delete(engine, action.data["id"], volumes=action.data["volumes"])
 
 
 def _simple(verb: str) -> Any:
@@ -117,25 +134,34 @@ def _simple(verb: str) -> Any:
     return act
 
 
+def _restart(engine: Engine, action: Action) -> None:
+    _stop(engine, action.data["id"])
+    engine.post("containers", action.data["id"], "start")
+
+
 def _await_healthy(engine: Engine, action: Action) -> None:
-    deadline = time.monotonic() + action.data["timeout"]
+    _until_healthy(engine, action.name, action.data["timeout"])
+
+
+def _until_healthy(engine: Engine, name: str, timeout: int) -> None:
+    """One that has no health check is healthy when it runs. Raises FleetError."""
+    deadline = time.monotonic() + timeout
     while True:
-        state = engine.get("containers", action.name, "json")["State"]
+        state = engine.get("containers", name, "json")["State"]
         health = (state.get("Health") or {}).get("Status", "healthy")
         if state["Status"] == "running" and health in ("healthy", "none", ""):
             return
+        log = (state.get("Health") or {}).get("Log") or [{}]
+        said = f"the last check said: {(log[-1].get('Output') or '').strip() or 'nothing'}"
         if state["Status"] in ("exited", "dead"):
             raise FleetError(
-                f"container {action.name} ended with exit code {state['ExitCode']} before it was "
-                "healthy; see its logs"
+                f"it ended with exit code {state['ExitCode']} before it was healthy; see its logs"
             )
+        if health == "unhealthy":
+            raise FleetError(f"it is unhealthy; {said}")
         if time.monotonic() > deadline:
-            log = (state.get("Health") or {}).get("Log") or [{}]
-            raise FleetError(
-                f"container {action.name} is {health} after {action.data['timeout']} seconds; "
-                f"the last check said: {(log[-1].get('Output') or '').strip() or 'nothing'}"
-            )
-        time.sleep(0.5)
+            raise FleetError(f"it is {health} after {timeout} seconds; {said}")
+        time.sleep(0.25)
 
 
 _VERBS = {
@@ -147,8 +173,8 @@ _VERBS = {
     "connect": _connect,
     "disconnect": _disconnect,
     "start": _simple("start"),
-    "stop": _simple("stop"),
-    "restart": _simple("restart"),
+    "stop": lambda engine, action: _stop(engine, action.data["id"]),
+    "restart": _restart,
     "unpause": _simple("unpause"),
     "await_healthy": _await_healthy,
 }

@@ -9,6 +9,7 @@ from typing import Any
 from ansible_collections.davit.fleet.plugins.module_utils._fields import Field
 from ansible_collections.davit.fleet.plugins.module_utils._units import duration
 
+_POLICIES = ("no", "always", "unless-stopped", "on-failure")
 _TIMES = {
     "interval": "Interval",
     "timeout": "Timeout",
@@ -42,6 +43,8 @@ def _policy(value: dict[str, Any] | None) -> tuple[str, int]:
 def _restart(value: str) -> dict[str, Any]:
     """``on-failure:3`` → name and count."""
     name, _sep, count = value.partition(":")
+    if name not in _POLICIES or (count and not (name == "on-failure" and count.isdigit())):
+        raise ValueError(f"{value!r} is none of {', '.join(_POLICIES)}, on-failure:COUNT")
     return {"Name": name, "MaximumRetryCount": int(count or 0)}
 
 

@@ -17,6 +17,10 @@ def words(value: Any) -> list[str]:
 
 
 def pairs(value: dict[str, Any]) -> list[str]:
+    for key, item in value.items():
+        if isinstance(item, (bool, dict, list)) or item is None:
+            # YAML made yes, on and true the same; which one the program wants is not known here.
+            raise ValueError(f"{key} is {item!r}, which is no text; quote it")
     return [f"{key}={item}" for key, item in value.items()]
 
 

@@ -69,6 +69,21 @@ def _mount_set(value: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
     return sorted((_solid(item) for item in value or []), key=lambda item: item["Target"])
 
 
+def _binds(value: list[str]) -> list[str]:
+    for item in value:
+        source, sep, _rest = item.partition(":")
+        if sep and "/" in source and not source.startswith("/"):
+            raise ValueError(
+                f"{item!r}: {source!r} is neither an absolute path nor a volume's name"
+            )
+    return value
+
+
+def _bind_set(value: list[str] | None) -> list[str]:
+    """Read-write is the default, said or not."""
+    return sorted(item[:-3] if item.endswith(":rw") else item for item in value or [])
+
+
 def _tmpfs(value: list[str]) -> dict[str, str]:
     return dict(item.partition(":")[::2] for item in value)
 
@@ -78,7 +93,8 @@ ROWS = [
         "volumes",
         {"type": "list", "elements": "str"},
         "HostConfig.Binds",
-        canon=lambda value: sorted(value or []),
+        encode=_binds,
+        canon=_bind_set,
     ),
     Field(
         "mounts",

@@ -11,7 +11,7 @@ from ansible_collections.davit.fleet.plugins.module_utils._errors import Invalid
 from ansible_collections.davit.fleet.plugins.module_utils._fields import Field
 
 _PUBLISHED = re.compile(
-    r"(?:(?P<ip>\[[0-9a-fA-F:.]+\]|[0-9.]+):)?(?:(?P<host>\d+(?:-\d+)?)?:)?"
+    r"(?:(?P<ip>\[[0-9a-fA-F:.]+\]|\d+(?:\.\d+){3}):)?(?:(?P<host>\d+(?:-\d+)?)?:)?"
     r"(?P<port>\d+(?:-\d+)?)(?:/(?P<protocol>tcp|udp|sctp))?\Z"
 )
 
@@ -68,16 +68,18 @@ def endpoint_settings(item: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def fits(item: dict[str, Any], shown: dict[str, Any]) -> bool:
-    """Whether a container's endpoint is as wanted; an engine adds aliases of its own."""
+def fits(item: dict[str, Any], shown: dict[str, Any], own: set[str]) -> bool:
+    """Whether a container's endpoint is as wanted. own: names the engine adds as aliases."""
     ipam = shown.get("IPAMConfig") or {}
     addresses = (
         (item.get("ipv4_address"), ipam.get("IPv4Address")),
         (item.get("ipv6_address"), ipam.get("IPv6Address")),
     )
-    if any(wanted and wanted != actual for wanted, actual in addresses):
+    if any((wanted or "") != (actual or "") for wanted, actual in addresses):
         return False
-    return set(item.get("aliases") or []) <= set(shown.get("Aliases") or [])
+    aliases = set(item.get("aliases") or [])
+    actual = set(shown.get("Aliases") or [])
+    return aliases <= actual and actual - aliases <= own
 
 
 def _span(text: str) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.davit.fleet.plugins.module_utils import _fields, _ownership
 from ansible_collections.davit.fleet.plugins.module_utils._container import (
+    endpoints,
     health,
     identity,
     mounts,
@@ -38,6 +39,7 @@ _CONTROL: dict[str, dict[str, Any]] = {
     "renamed_from": {"type": "str"},
     "healthy_timeout": {"type": "int", "default": 300},
     "remove_volumes": {"type": "bool", "default": False},
+    "adopt": {"type": "bool", "default": False},
 }
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -72,6 +74,8 @@ def plan(
     if aside is not None:
         actions.append(_recover(name, found, aside))
         found = found or aside
+    if found is not None:
+        _ownership.check("container", name, found["Config"].get("Labels"), owner, options)
     if options["state"] == "absent":
         if found is not None:
             before = {"state": _status(found)}
@@ -82,7 +86,6 @@ def plan(
         return actions
     if found is None or options.get("image"):
         image = _need_image(options, image)
-    _check_owner(name, found, owner)
     if found is None:
         return [*actions, *_create(options, image or {}, owner)]
     owner = owner or _ownership.owner(found["Config"].get("Labels")) or ""
@@ -107,6 +110,13 @@ def applied(options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in _fields.given(options).items() if key not in _CONTROL}
 
 
+def references(options: dict[str, Any]) -> list[str]:
+    """Names of the containers whose namespaces or volumes it uses."""
+    modes = [options.get(key) or "" for key in ("network_mode", "ipc_mode", "pid_mode")]
+    names = [mode[len("container:") :] for mode in modes if mode.startswith("container:")]
+    return names + [item.partition(":")[0] for item in options.get("volumes_from") or []]
+
+
 def body(options: dict[str, Any], owner: str) -> dict[str, Any]:
     """Return the body of ``POST /containers/create``, with the first network only."""
     request = _fields.body(ROWS, options)
@@ -116,7 +126,7 @@ def body(options: dict[str, Any], owner: str) -> dict[str, Any]:
     host = request.setdefault("HostConfig", {})
     for port in host.get("PortBindings", {}):
         request.setdefault("ExposedPorts", {}).setdefault(port, {})
-    networks = wanted_networks(options)
+    networks = endpoints.wanted(options)
     if networks:
         first = networks[0]
         host["NetworkMode"] = first["name"]
@@ -126,21 +136,6 @@ def body(options: dict[str, Any], owner: str) -> dict[str, Any]:
     if request.get("OpenStdin"):
         request["StdinOnce"] = False
     return request
-
-
-def wanted_networks(options: dict[str, Any]) -> list[dict[str, Any]]:
-    items = []
-    for index, given in enumerate(options.get("networks") or []):
-        item = {"name": given} if isinstance(given, str) else given
-        if not isinstance(item, dict) or not item.get("name"):
-            raise Invalid(f"networks[{index}]: a name, or a dictionary with a name, is needed")
-        unknown = sorted(set(item) - set(network.ENDPOINT))
-        if unknown:
-            raise Invalid(
-                f"networks[{index}].{unknown[0]}: unknown; known are {', '.join(network.ENDPOINT)}"
-            )
-        items.append(item)
-    return items
 
 
 def _need_image(options: dict[str, Any], image: dict[str, Any] | None) -> dict[str, Any]:
@@ -154,21 +149,12 @@ def _need_image(options: dict[str, Any], image: dict[str, Any] | None) -> dict[s
     return image
 
 
-def _check_owner(name: str, found: dict[str, Any] | None, owner: str) -> None:
-    other = _ownership.owner(found["Config"].get("Labels")) if found else None
-    if other and owner and other != owner:
-        raise FleetError(
-            f"container {name} belongs to workload {other!r}: choose another name, or remove it "
-            "from that workload"
-        )
-
-
 def _create(options: dict[str, Any], image: dict[str, Any], owner: str) -> list[Action]:
     name = options["name"]
     after = {"state": "present", "image": options["image"], **applied(options)}
     data = {
         "body": body(options, owner),
-        "connect": wanted_networks(options)[1:],
+        "connect": endpoints.wanted(options)[1:],
         "platform": options.get("platform"),
     }
     actions = [Action("container", "create", name, "", {"state": "absent"}, after, data)]
@@ -183,22 +169,30 @@ def _converge(
     name, state = options["name"], options["state"]
     running = found["State"]["Status"] in _RUNNING
     labels = found["Config"].get("Labels") or {}
+    # Without an image it is not declared but only acted on: what is not given stays.
+    declared = bool(options.get("image"))
     sides = _fields.Sides(
         wanted=options,
-        applied=_ownership.applied(labels),
+        applied=_ownership.applied(labels) if declared else {},
         shown={**found["Config"], "HostConfig": found["HostConfig"]},
         image=(image or {}).get("Config") or {},
-        owned=_ownership.owner(labels) is not None,
+        owned=declared and _ownership.owner(labels) is not None,
     )
-    # Without an image option the container keeps what it has; nothing can be made anew.
     rows = [row for row in ROWS if not (row.name == "network_mode" and options.get("networks"))]
     changes = _fields.changes(rows, sides)
     before = {change.row.name: change.before for change in changes if not change.live}
     after = {change.row.name: change.after for change in changes if not change.live}
     if image is not None and image["Id"] != found["Image"]:
         before["image"], after["image"] = found["Image"], image["Id"]
-    if sides.applied.get("networks") and not options.get("networks"):
-        before["networks"], after["networks"] = sides.applied["networks"], None
+    theirs = _ownership.owner(labels)
+    if theirs and theirs != owner:
+        # Else the workload that it was taken from would prune it.
+        before["owner"], after["owner"] = theirs, owner
+    networks = endpoints.wanted(options)
+    surplus = endpoints.surplus(found) if sides.owned and not networks else []
+    shown = set(found["NetworkSettings"].get("Networks") or {})
+    if not networks and (sides.applied.get("networks") or (surplus and shown == set(surplus))):
+        before["networks"], after["networks"] = sorted(shown), None
     if before or after or options.get("recreate"):
         if not options.get("image"):
             raise Invalid(
@@ -216,13 +210,16 @@ def _converge(
             "body": body(options, owner),
             "start": start,
             "was_running": running,
-            "connect": wanted_networks(options)[1:],
+            "connect": networks[1:],
             "platform": options.get("platform"),
+            # Part of making it anew: the old one comes back when the new one does not get healthy.
+            "healthy": options["healthy_timeout"] if state == "healthy" else None,
         }
-        action = Action("container", "recreate", name, reason, before, after, data)
-        return [action, *_wait(options)]
+        return [Action("container", "recreate", name, reason, before, after, data)]
     actions = _live(name, found, [change for change in changes if change.live])
-    actions += _networks(name, found, wanted_networks(options))
+    if networks:
+        actions += endpoints.plan(name, found, networks)
+    actions += [endpoints.leave(name, found, extra) for extra in surplus]
     return actions + _run_state(options, found, running) + _wait(options, found)
 
 
@@ -247,44 +244,6 @@ def _live(name: str, found: dict[str, Any], changes: list[_fields.Change]) -> li
             {"id": found["Id"], "body": update},
         )
     ]
-
-
-def _networks(name: str, found: dict[str, Any], wanted: list[dict[str, Any]]) -> list[Action]:
-    if not wanted:
-        return []
-    shown = found["NetworkSettings"].get("Networks") or {}
-    names = {item["name"] for item in wanted}
-    actions = []
-    for item in wanted:
-        present = shown.get(item["name"])
-        if present is not None and not network.fits(item, present):
-            actions.append(_disconnect(name, found, item["name"]))
-            present = None
-        if present is None:
-            actions.append(
-                Action(
-                    "container",
-                    "connect",
-                    name,
-                    f"to {item['name']}",
-                    {},
-                    {f"networks.{item['name']}": item},
-                    {"id": found["Id"], "endpoint": item},
-                )
-            )
-    return actions + [_disconnect(name, found, extra) for extra in sorted(set(shown) - names)]
-
-
-def _disconnect(name: str, found: dict[str, Any], network_name: str) -> Action:
-    return Action(
-        "container",
-        "disconnect",
-        name,
-        f"from {network_name}",
-        {f"networks.{network_name}": "connected"},
-        {f"networks.{network_name}": None},
-        {"id": found["Id"], "network": network_name},
-    )
 
 
 def _run_state(options: dict[str, Any], found: dict[str, Any], running: bool) -> list[Action]:
@@ -341,7 +300,7 @@ def _wait(options: dict[str, Any], found: dict[str, Any] | None = None) -> list[
     status = ((found or {}).get("State", {}).get("Health") or {}).get("Status", "healthy")
     if found is not None and found["State"]["Status"] == "running" and status == "healthy":
         return []
-    data = {"timeout": options.get("healthy_timeout") or 300}
+    data = {"timeout": options["healthy_timeout"]}
     return [Action("container", "await_healthy", options["name"], "", data=data)]
 
 

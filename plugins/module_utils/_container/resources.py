@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ansible_collections.davit.fleet.plugins.module_utils._fields import Field
@@ -39,6 +40,8 @@ def _ulimits(value: list[str]) -> list[dict[str, Any]]:
     for item in value:
         name, _sep, limits = item.replace("=", ":", 1).partition(":")
         soft, _sep, hard = limits.partition(":")
+        if not re.fullmatch(r"-?\d+(:-?\d+)?", limits):
+            raise ValueError(f"{item!r} is not NAME=SOFT[:HARD]")
         result.append({"Name": name, "Soft": int(soft), "Hard": int(hard or soft)})
     return result
 
@@ -113,10 +116,9 @@ ROWS = [
     Field("shm_size", {"type": "str"}, "HostConfig.ShmSize", encode=size, default=64 << 20),
     Field("oom_score_adj", {"type": "int"}, "HostConfig.OomScoreAdj", canon=_number, default=0),
     Field(
-        "oom_killer",
+        "oom_kill_disable",
         {"type": "bool"},
         "HostConfig.OomKillDisable",
-        encode=lambda on: not on,
         canon=bool,
         default=False,
     ),

@@ -1,0 +1,165 @@
+"""Fixtures of the behaviour suite: the real modules against davit and against Moby."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.client import Client
+from tests.engine.conftest import busybox_tar, new_davitd
+
+_START_TIMEOUT = 60
+# Runs a module as Ansible does on the host, without the packing.
+_RUN = """
+import runpy, sys
+from ansible.module_utils import basic
+basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = sys.stdin.buffer.read(), "legacy"
+runpy.run_module("ansible_collections.davit.fleet.plugins.modules." + sys.argv[1],
+                 run_name="__main__")
+"""
+_COLLECTIONS = Path(__file__).parents[2] / ".ansible/collections"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """An engine, and the modules that act on it."""
+
+    flavor: str
+    socket: Path
+    client: Client
+
+    def run(
+        self, module: str, *, check: bool = False, fails: bool = False, **options: Any
+    ) -> dict[str, Any]:
+        """Run a module; return what it returned. fails: whether it has to."""
+        arguments = {
+            "engine_host": f"unix://{self.socket}",
+            "_ansible_check_mode": check,
+            "_ansible_diff": True,
+            "_ansible_remote_tmp": tempfile.gettempdir(),
+            **options,
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN, module],
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode(),
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": str(_COLLECTIONS)},
+            timeout=120,
+        )
+        try:
+            result: dict[str, Any] = json.loads(done.stdout)
+        except ValueError:
+            raise AssertionError(f"{done.stdout.decode()}\n{done.stderr.decode()}") from None
+        assert bool(result.get("failed")) == fails, result
+        return result
+
+    def apply(self, module: str, **options: Any) -> dict[str, Any]:
+        """Run a module for a change: check mode has to foretell it, and nothing may be left to do.
+
+        Returns what the run itself returned.
+        """
+        foretold = self.run(module, check=True, **options)
+        result = self.run(module, **options)
+        assert foretold["actions"] == result["actions"]
+        assert foretold["diff"] == result["diff"]
+        assert foretold["changed"] == result["changed"]
+        again = self.run(module, **options)
+        assert not again["changed"], again["diff"]
+        return result
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        answer = self.client.get(f"/containers/{name}/json")
+        assert answer.status == 200, answer.body
+        found: dict[str, Any] = answer.json
+        return found
+
+    def names(self) -> set[str]:
+        """Names of all containers."""
+        listed = self.client.get("/containers/json", all=True).json
+        return {name.lstrip("/") for item in listed for name in item["Names"]}
+
+    def id(self, name: str) -> str:
+        return str(self.inspect(name)["Id"])
+
+    def empty(self) -> None:
+        """Remove what a test has made, but for the image busybox."""
+        for item in self.client.get("/containers/json", all=True).json:
+            self.client.delete(f"/containers/{item['Id']}", force=True, v=True)
+        for item in self.client.get("/networks").json:
+            if item["Name"] not in ("bridge", "host", "none"):
+                self.client.delete(f"/networks/{item['Id']}")
+        for item in self.client.get("/volumes").json["Volumes"] or []:
+            self.client.delete(f"/volumes/{item['Name']}")
+
+
+@pytest.fixture(scope="session", params=["davit", "moby"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    """One engine of each flavor for the whole session."""
+    start: Callable[[], contextlib.AbstractContextManager[Path]]
+    start = _davit if request.param == "davit" else _moby
+    with start() as socket:
+        fleet = Fleet(request.param, socket, Client(socket, "v1.41"))
+        query = {"fromSrc": "-", "repo": "busybox", "tag": "latest", "changes": "CMD sh"}
+        answer = fleet.client.post("/images/create", busybox_tar(), **query)
+        assert answer.status == 200, answer.body
+        yield fleet
+
+
+@pytest.fixture
+def fleet(engine: Fleet) -> Iterator[Fleet]:
+    """The engine, empty again after the test."""
+    yield engine
+    engine.empty()
+
+
+@contextlib.contextmanager
+def _davit() -> Iterator[Path]:
+    with new_davitd() as daemon:
+        yield daemon.socket
+
+
+@contextlib.contextmanager
+def _moby() -> Iterator[Path]:
+    root = Path(tempfile.mkdtemp(prefix="moby"))
+    socket = root / "s"
+    arguments = [
+        *("dockerd", "--data-root", str(root / "data"), "--exec-root", str(root / "run")),
+        *("--pidfile", str(root / "pid"), "-H", f"unix://{socket}"),
+        # The default bridge's name is the same for all daemons of a machine.
+        *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
+    ]
+    with (root / "log").open("wb") as log:
+        path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+        process = subprocess.Popen(
+            arguments, stdout=log, stderr=log, env={**os.environ, "PATH": path}
+        )
+    try:
+        end = time.monotonic() + _START_TIMEOUT
+        while not _answers(socket):
+            assert process.poll() is None, (root / "log").read_text()
+            assert time.monotonic() < end, (root / "log").read_text()
+            time.sleep(0.1)
+        yield socket
+    finally:
+        process.terminate()
+        process.wait(30)
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _answers(socket: Path) -> bool:
+    try:
+        return Client(socket, "v1.41").get("/_ping").status == 200
+    except OSError:
+        return False
