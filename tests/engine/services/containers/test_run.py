@@ -19,4 +19,6 @@ async def test_a_container_lives_and_dies(world: World) -> None:
     await world.settle()
     assert world.store.all() == []
     assert world.actions(container)[-1] == "destroy"
+    told = [action for kind, action, _, _ in world.events if kind == "network"][-2:]
+    assert told == ["connect", "disconnect"]
     assert world.traces() == []

@@ -8,8 +8,9 @@ import shutil
 from collections.abc import Awaitable
 from pathlib import Path
 
+from davit.errors import NotFound
 from davit.model.container import Container
-from davit.services.containers import prepare
+from davit.services.containers import networks, prepare
 from davit.services.containers.context import Context
 
 logger = logging.getLogger(__name__)
@@ -22,10 +23,16 @@ async def after_exit(ctx: Context, container: Container, left: asyncio.Event) ->
     """
 
     async def leave() -> None:
+        sandbox = ctx.networks.sandbox(container.id)
         try:
             await _quietly(ctx.networks.leave(container.id), "leave networks", container.id)
         finally:
             left.set()
+        for name in sandbox.endpoints if sandbox is not None else ():
+            try:
+                networks.announce(ctx, container, "disconnect", ctx.networks.resolve(name))
+            except NotFound:
+                continue
 
     await asyncio.gather(
         leave(),
