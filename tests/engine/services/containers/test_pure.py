@@ -8,7 +8,7 @@ import pytest
 
 from davit.errors import InvalidParameter, NotFound, NotSupported
 from davit.model import codec
-from davit.model.config import ContainerConfig, HealthConfig, HostConfig, RestartPolicy
+from davit.model.config import ContainerConfig, HealthConfig, HostConfig, PortBinding, RestartPolicy
 from davit.model.container import Container, State, Status, UpdateRequest
 from davit.model.volume import MountPoint
 from davit.services.containers import merge, mounts, policy, ports, signals, update
@@ -151,6 +151,17 @@ def test_publish_all_gives_free_ports_to_what_has_none() -> None:
         "80/tcp": [""],
         "53/udp": [""],
     }
+
+
+def test_a_host_side_may_be_a_range_to_choose_from() -> None:
+    asked = {"80/tcp": [PortBinding(host_port="8000-8010")]}
+    assert ports.bindings(asked, [], publish_all=False) == asked
+
+
+@pytest.mark.parametrize("side", ["8010-8000", "70000", "1-70000", "x", "80-"])
+def test_bad_host_sides(side: str) -> None:
+    with pytest.raises(InvalidParameter, match="invalid hostPort"):
+        ports.bindings({"80": [PortBinding(host_port=side)]}, [], publish_all=False)
 
 
 @pytest.mark.parametrize(

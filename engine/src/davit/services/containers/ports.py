@@ -6,10 +6,12 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 
-from davit.errors import InvalidParameter, NotSupported
+from davit.errors import InvalidParameter
 from davit.model.config import PortBinding
 
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(\w+))?\Z")
+# Several ports are a choice: one that is free is taken.
+_HOST_PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?\Z")
 _PROTOCOLS = ("tcp", "udp", "sctp")
 
 
@@ -63,11 +65,11 @@ def _check_host_side(side: PortBinding) -> None:
             ipaddress.ip_address(side.host_ip)
         except ValueError:
             raise InvalidParameter(f"invalid IP address: {side.host_ip}") from None
-    if side.host_port and not side.host_port.isdecimal():
-        if re.fullmatch(r"\d+-\d+", side.host_port):
-            raise NotSupported(
-                f"host port range {side.host_port!r}: name one port, or none for a free one"
-            )
-        raise InvalidParameter(f"invalid hostPort: {side.host_port!r}: a number is needed")
-    if side.host_port and int(side.host_port) > 65535:
+    if not side.host_port:
+        return
+    match = _HOST_PORT.match(side.host_port)
+    if match is None:
+        raise InvalidParameter(f"invalid hostPort: {side.host_port!r}: use PORT or FIRST-LAST")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if not first <= last <= 65535:
         raise InvalidParameter(f"invalid hostPort: {side.host_port}: ports are 1 to 65535")
