@@ -18,6 +18,10 @@ from davit.model.runtime import STDERR, STDOUT
 _STREAMS = {2: STDOUT, 3: STDERR}
 # conmon reads and writes at most this much in one packet (STDIO_BUF_SIZE), plus the pipe's number.
 _CHUNK = 8192
+# Looks, a millisecond apart, at whether conmon has accepted; one that is stuck is not waited for.
+_PATIENCE = 200
+# A connection that nobody has accepted yet, in /proc/net/unix (the kernel's SS_CONNECTING).
+_CONNECTING = b"02"
 
 
 class AttachConsole:
@@ -28,8 +32,11 @@ class AttachConsole:
         self._loop = asyncio.get_running_loop()
 
     @classmethod
-    async def connect(cls, home: Path) -> AttachConsole:
-        """Connect to the socket in a container's directory. Raises Conflict when there is none."""
+    async def connect(cls, home: Path, *, accepted: bool = True) -> AttachConsole:
+        """Connect to the socket in a container's directory. Raises Conflict when there is none.
+
+        accepted: return only when conmon sends this client everything from then on.
+        """
         connection = socket.socket(
             socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         )
@@ -45,6 +52,10 @@ class AttachConsole:
             raise Conflict(
                 f"cannot attach to {home.name}: it is not running ({error.strerror})"
             ) from None
+        for _ in range(_PATIENCE if accepted else 0):
+            if not await asyncio.to_thread(_is_pending):
+                break
+            await asyncio.sleep(0.001)
         return cls(connection)
 
     async def read(self) -> tuple[int, bytes] | None:
@@ -75,3 +86,17 @@ class AttachConsole:
 
     async def close(self) -> None:
         self._socket.close()
+
+
+def _is_pending() -> bool:
+    """Whether a connection to some attach socket waits to be accepted. Blocking.
+
+    Until then conmon sends it nothing. It accepts one in each turn of its loop, in which it also
+    passes output on: without a look at this a container's first words can pass a client by.
+    """
+    with open("/proc/net/unix", "rb") as table:
+        for line in table:
+            fields = line.split()
+            if fields[-1].endswith(b"/attach") and fields[5] == _CONNECTING:
+                return True
+    return False

@@ -101,7 +101,8 @@ class ConmonMonitors:
             undo.callback(spawned.close)
             await spawned.listening()
             if launch.attach:
-                console = await AttachConsole.connect(home)
+                # conmon accepts it as soon as it may go on.
+                console = await AttachConsole.connect(home, accepted=False)
                 self._early[launch.exec_id] = console
                 undo.push_async_callback(console.close)
                 undo.callback(self._early.pop, launch.exec_id, None)
