@@ -199,6 +199,20 @@ async def test_bad_hosts(host: str, words: str) -> None:
     await server.close()
 
 
+async def test_tcp_is_served_with_a_warning(
+    unused_tcp_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server([Route("GET", "/x/{name}", echo)])
+    await server.listen([f"tcp://127.0.0.1:{unused_tcp_port}"])
+    assert "root on this machine" in caplog.text
+    reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+    writer.write(b"GET /x/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+    await writer.wait_closed()
+    await server.close()
+
+
 async def test_an_unknown_group_is_named(tmp_path: Path) -> None:
     server = Server([], group="no-such-group")
     with pytest.raises(errors.InvalidParameter, match="no-such-group"):

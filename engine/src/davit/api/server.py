@@ -47,7 +47,9 @@ class Server:
                 access_log=None,
                 max_line_size=64 << 10,
                 max_field_size=64 << 10,
-            )
+            ),
+            # close() has waited for what is worth waiting for.
+            shutdown_timeout=1,
         )
 
     async def listen(self, hosts: Iterable[str]) -> None:
