@@ -159,6 +159,17 @@ def test_exec_with_a_terminal(client: Client, box: str) -> None:
         assert read_all(connection).endswith(b"40 120\r\n")
 
 
+def test_the_start_says_how_an_exec_is_read(client: Client, box: str) -> None:
+    exec_id = make_exec(client, box, "echo", "framed", Tty=True)
+    connection, rest = client.hijack(f"/exec/{exec_id}/start", {"Tty": False})
+    with connection:
+        assert demultiplex(read_all(connection, rest)) == (b"framed\r\n", b"")
+    exec_id = make_exec(client, box, "echo", "raw")
+    connection, rest = client.hijack(f"/exec/{exec_id}/start", {"Tty": True})
+    with connection:
+        assert read_all(connection, rest) == b"raw\n"
+
+
 def test_detaching_leaves_the_process(client: Client, box: str) -> None:
     exec_id = make_exec(client, box, "cat", Tty=True, AttachStdin=True, DetachKeys="ctrl-a,d")
     connection, rest = client.hijack(f"/exec/{exec_id}/start", {"Tty": True})

@@ -11,6 +11,17 @@ def test_null_is_absent() -> None:
     assert host.port_bindings == {}
 
 
+def test_the_case_of_field_names_does_not_count() -> None:
+    host = codec.parse(
+        b'{"memory": 7, "restartpolicy": {"name": "always"}, "mounts": [{"TYPE": "volume"}],'
+        b' "PortBindings": {"80/tcp": [{"hostport": "1"}]}, "sysctls": {"Net.x": "1"}}',
+        HostConfig,
+    )
+    assert (host.memory, host.restart_policy.name, host.mounts[0].type) == (7, "always", "volume")
+    assert host.port_bindings["80/tcp"][0].host_port == "1"
+    assert host.sysctls == {"Net.x": "1"}, "keys of maps keep their case"
+
+
 def test_unknown_fields_are_ignored() -> None:
     assert codec.parse(b'{"Brand": "new"}', HostConfig) == HostConfig()
 

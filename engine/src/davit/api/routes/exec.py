@@ -51,20 +51,24 @@ def routes(execs: Execs) -> list[Route]:
         try:
             console = await execs.start(entry, options.console_size, attach=True)
         except DavitError as error:
-            await _tell(call, spec, error)
+            await _tell(call, error, raw=options.tty)
             return hijack.Hijacked()
         assert console is not None
+        keys = (spec.detach_keys or hijack.DEFAULT_DETACH_KEYS) if spec.tty else ""
         try:
-            async with hijack.take_over(call, _kind(call, spec)) as (reader, writer):
+            async with hijack.take_over(
+                call, multiplex.content_type(call.version, tty=options.tty)
+            ) as (reader, writer):
                 left = await hijack.relay(
                     reader,
                     writer,
                     console,
-                    tty=spec.tty,
+                    # The one who reads says how, whatever the exec was created with.
+                    tty=options.tty,
                     stdin=spec.attach_stdin,
                     close_stdin=True,
                     streams=_streams(spec),
-                    detach_keys=spec.detach_keys or hijack.DEFAULT_DETACH_KEYS,
+                    detach_keys=keys,
                 )
                 if not left and not writer.is_closing():
                     # The client asks for the exit code as soon as the stream has ended.
@@ -88,15 +92,11 @@ def routes(execs: Execs) -> list[Route]:
     ]
 
 
-async def _tell(call: Call, spec: ExecSpec, error: DavitError) -> None:
+async def _tell(call: Call, error: DavitError, *, raw: bool) -> None:
     """Tell what went wrong on the stream, where Docker's clients look for it."""
     text = f"{error.message}\r\n".encode()
-    async with hijack.take_over(call, _kind(call, spec)) as (_, writer):
-        writer.write(text if spec.tty else multiplex.frame(STDERR, text))
-
-
-def _kind(call: Call, spec: ExecSpec) -> str:
-    return multiplex.content_type(call.version, tty=spec.tty)
+    async with hijack.take_over(call, multiplex.content_type(call.version, tty=raw)) as (_, writer):
+        writer.write(text if raw else multiplex.frame(STDERR, text))
 
 
 def _streams(spec: ExecSpec) -> frozenset[int]:
