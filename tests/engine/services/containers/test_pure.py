@@ -65,7 +65,7 @@ def test_the_request_wins_by_key() -> None:
             healthcheck=HealthConfig(test=["CMD", "t"], interval=9),
         ),
     )
-    assert merged.env == ["A=1", "B=2"]
+    assert merged.env == ["A=1", "GONE", "B=2"], "a bare name is kept: it takes defaults away too"
     assert merged.labels == {"l": "asked", "m": "image"}
     assert merged.exposed_ports == {"80/tcp": {}}
     assert merged.user == "u"

@@ -57,15 +57,13 @@ def words(value: StrOrList | None) -> list[str] | None:
 
 
 def merge_env(asked: Iterable[str], inherited: Iterable[str]) -> list[str]:
-    """``NAME=value`` of the request, then what is inherited under other names.
+    """The request's entries, then what is inherited under other names.
 
-    A request's bare ``NAME`` takes the inherited variable away.
+    A request's bare ``NAME`` takes a variable away, at the start a default one, too: it is kept.
     """
     asked = list(asked)
     taken = {entry.partition("=")[0] for entry in asked}
-    return [entry for entry in asked if "=" in entry] + [
-        entry for entry in inherited if entry.partition("=")[0] not in taken
-    ]
+    return asked + [entry for entry in inherited if entry.partition("=")[0] not in taken]
 
 
 def _merge_health(asked: HealthConfig | None, image: HealthConfig | None) -> HealthConfig | None:
