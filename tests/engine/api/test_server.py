@@ -116,6 +116,21 @@ async def test_bodies(serve: Serve, body: str, status: int, words: bytes) -> Non
     assert words in answer
 
 
+async def test_a_client_may_ask_before_it_sends_its_body(serve: Serve) -> None:
+    socket_path = await serve([Route("POST", "/x", take)])
+    reader, writer = await asyncio.open_unix_connection(socket_path)
+    head = b"HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 12\r\n\r\n"
+    writer.write(b"POST /x " + head)
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b'{"name":"a"}')
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert await reader.readexactly(21) == b'{"name":"a","size":0}'
+    writer.write(b"POST /nowhere " + head)
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 404 Not Found\r\n")
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_a_huge_json_body_is_refused(serve: Serve) -> None:
     socket = await serve([Route("POST", "/x", take)])
     body = "x" * (5 << 20)

@@ -106,6 +106,7 @@ class Server:
         call: Call | None = None
         try:
             route, call = self._route(request)
+            await _continue(request)
             return await self._run(route, call)
         except web.HTTPRequestEntityTooLarge:
             return response.error(f"the request's body is larger than {_MAX_BODY} bytes", 413)
@@ -149,6 +150,14 @@ class Server:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+
+
+async def _continue(request: web.BaseRequest) -> None:
+    """Let a client that asks first (curl, with an archive) send its body (RFC 9110, 10.1.1)."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # The head of the answer proper has not been sent.
+        request.writer.output_size = 0
 
 
 def _cut(request: web.BaseRequest) -> web.StreamResponse:
