@@ -29,7 +29,7 @@ basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = sys.stdin.buffer.read(), "legacy"
 runpy.run_module("ansible_collections.davit.fleet.plugins.modules." + sys.argv[1],
                  run_name="__main__")
 """
-_COLLECTIONS = Path(__file__).parents[2] / ".ansible/collections"
+COLLECTIONS = Path(__file__).parents[2] / ".ansible/collections"
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ class Fleet:
             [sys.executable, "-c", _RUN, module],
             input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode(),
             capture_output=True,
-            env={**os.environ, "PYTHONPATH": str(_COLLECTIONS)},
+            env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
             timeout=120,
         )
         try:
             result: dict[str, Any] = json.loads(done.stdout)
         except ValueError:
             raise AssertionError(f"{done.stdout.decode()}\n{done.stderr.decode()}") from None
-        assert bool(result.get("failed")) == fails, result
+        assert bool(result.get("failed")) == fails, result.get("msg", result)
         return result
 
     def apply(self, module: str, **options: Any) -> dict[str, Any]:

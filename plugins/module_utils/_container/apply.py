@@ -42,11 +42,8 @@ def _recreate(engine: Engine, action: Action) -> None:
         new = _made(engine, name + _NEW, data)
         undo.callback(engine.delete, "containers", new, force=True, v=True)
         _connect_all(engine, new, data["connect"])
-        # An old one with auto_remove goes when it stops, so the names come first.
-        engine.post("containers", old, "rename", name=name + ASIDE)
+        _set_aside(engine, old, name + ASIDE)
         engine.post("containers", new, "rename", name=name)
-        if data["was_running"]:
-            _stop(engine, old)
         try:
             if data["start"]:
                 engine.post("containers", new, "start")
@@ -56,6 +53,17 @@ def _recreate(engine: Engine, action: Action) -> None:
             raise FleetError(f"{error}; the old one was put back") from error
         undo.pop_all()
     _delete(engine, old, volumes=False)
+
+
+def _set_aside(engine: Engine, old: str, aside: str) -> None:
+    if engine.get("containers", old, "json")["HostConfig"].get("AutoRemove"):
+        # It goes when it stops, and that takes a while; the name is needed at once.
+        engine.post("containers", old, "rename", name=aside)
+        _stop(engine, old)
+    else:
+        # Moby 20.10 fails to rename some containers while they run ("sandbox not found").
+        _stop(engine, old)
+        engine.post("containers", old, "rename", name=aside)
 
 
 def _put_back(engine: Engine, old: str, name: str, running: bool) -> None:

@@ -1,0 +1,249 @@
+"""A whole workload in one run: order, ownership, pruning, archives, and a failure in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.davit.fleet.plugins.module_utils import _image_archive
+from tests.integration.conftest import COLLECTIONS, Fleet
+
+RUN: dict[str, Any] = {
+    "image": "busybox",
+    "command": ["sleep", "600"],
+    "stop_signal": "SIGKILL",
+}
+SHOP: dict[str, Any] = {
+    "project": "shop",
+    "networks": [{"name": "shop"}],
+    "volumes": [{"name": "orders"}],
+    "containers": [
+        {"name": "db", "networks": ["shop"], "volumes": ["orders:/data"], **RUN},
+        {
+            "name": "web",
+            "networks": [{"name": "shop", "aliases": ["www"]}],
+            "published_ports": ["127.0.0.1:18098:80"],
+            "env": {"DB": "db"},
+            **RUN,
+        },
+    ],
+}
+
+
+def test_everything_in_order(fleet: Fleet) -> None:
+    result = fleet.apply("workload", **SHOP)
+    assert [(item["action"], item["name"]) for item in result["actions"]] == [
+        ("create", "shop"),
+        ("create", "orders"),
+        ("create", "db"),
+        ("start", "db"),
+        ("create", "web"),
+        ("start", "web"),
+    ]
+    told = {item["name"]: item for item in result["containers"]}
+    assert told["web"]["state"] == "running"
+    assert told["web"]["ports"] == {"80/tcp": ["127.0.0.1:18098"]}
+    assert told["db"]["addresses"]["shop"]
+
+
+def test_prune_removes_what_the_project_no_longer_declares(fleet: Fleet) -> None:
+    fleet.run("workload", **SHOP)
+    fleet.run("container", name="other", **RUN)
+    fleet.run("volume", name="other")
+    less = {"project": "shop", "networks": SHOP["networks"], "containers": SHOP["containers"][:1]}
+    assert not fleet.run("workload", **less, volumes=SHOP["volumes"])["changed"]
+    result = fleet.apply("workload", **less, volumes=SHOP["volumes"], prune=True)
+    assert [item["name"] for item in result["actions"]] == ["web"]
+    assert fleet.names() == {"db", "other"}
+    fleet.apply("workload", project="shop", prune=True, keep_volumes=True)
+    assert fleet.names() == {"other"}
+    volumes = {item["Name"] for item in fleet.client.get("/volumes").json["Volumes"]}
+    assert volumes == {"orders", "other"}
+    fleet.apply("workload", project="shop", prune=True)
+    volumes = {item["Name"] for item in fleet.client.get("/volumes").json["Volumes"]}
+    assert volumes == {"other"}
+
+
+def test_pruned_container_frees_its_port_first(fleet: Fleet) -> None:
+    old = {**SHOP["containers"][1], "name": "old"}
+    fleet.run("workload", project="shop", networks=SHOP["networks"], containers=[old])
+    fleet.apply("workload", **{**SHOP, "prune": True})
+    assert fleet.names() == {"db", "web"}
+
+
+def test_container_of_nobody_is_left_alone(fleet: Fleet) -> None:
+    fleet.client.post("/containers/create", {"Image": "busybox", "Cmd": ["true"]}, name="web")
+    made = fleet.id("web")
+    failed = fleet.run("workload", **SHOP, fails=True)
+    assert "adopt" in failed["msg"]
+    assert fleet.id("web") == made
+    # Nothing was done, since the plan as a whole failed.
+    assert fleet.names() == {"web"}
+    containers = [SHOP["containers"][0], {**SHOP["containers"][1], "adopt": True}]
+    fleet.apply("workload", **{**SHOP, "containers": containers})
+    assert fleet.id("web") != made
+
+
+def test_container_of_another_project_is_left_alone(fleet: Fleet) -> None:
+    fleet.run("workload", **SHOP)
+    failed = fleet.run("workload", **{**SHOP, "project": "mall"}, fails=True)
+    assert "'shop'" in failed["msg"]
+    failed = fleet.run("container", name="web", state="absent", fails=True)
+    assert "'shop'" in failed["msg"]
+    restarted = fleet.run("container", name="web", restart=True)
+    assert [item["action"] for item in restarted["actions"]] == ["restart"]
+    assert not fleet.run("workload", **SHOP)["changed"]
+
+
+def test_failure_in_the_middle_tells_what_remains(fleet: Fleet) -> None:
+    containers = [*SHOP["containers"], {"name": "zzz", **RUN}]
+    containers[1] = {**containers[1], "command": ["/nowhere"]}
+    failed = fleet.run("workload", **{**SHOP, "containers": containers}, fails=True)
+    assert failed["msg"].startswith("container web: ")
+    assert [item["name"] for item in failed["actions"]] == ["shop", "orders", "db", "db", "web"]
+    assert [item["name"] for item in failed["remaining"]] == ["web", "zzz", "zzz"]
+
+
+def test_wrong_value_is_named_with_its_path(fleet: Fleet) -> None:
+    containers = [SHOP["containers"][0], {**SHOP["containers"][1], "published_ports": ["x"]}]
+    failed = fleet.run("workload", **{**SHOP, "containers": containers}, fails=True)
+    assert failed["msg"].startswith("containers[1].published_ports")
+    containers = [SHOP["containers"][0], {**SHOP["containers"][1], "memroy": "1G"}]
+    failed = fleet.run("workload", **{**SHOP, "containers": containers}, fails=True)
+    assert failed["msg"].startswith("containers[1]")
+    assert "memroy" in failed["msg"]
+
+
+def test_user_of_a_renewed_container_is_renewed(fleet: Fleet) -> None:
+    """The namespace that it shared went with the container that had it."""
+    containers = [
+        {"name": "main", **RUN},
+        {"name": "side", "network_mode": "container:main", **RUN},
+    ]
+    fleet.apply("workload", project="pod", containers=containers)
+    containers[0] = {**containers[0], "env": {"A": "1"}}
+    result = fleet.apply("workload", project="pod", containers=containers)
+    assert [(item["action"], item["name"]) for item in result["actions"]] == [
+        ("recreate", "main"),
+        ("recreate", "side"),
+    ]
+
+
+def test_network_is_made_anew_with_its_containers(fleet: Fleet) -> None:
+    lan = {"name": "shop", "ipam_config": [{"subnet": "10.231.8.0/24"}]}
+    fixed = [{"name": "shop", "ipv4_address": "10.231.8.9", "aliases": ["www"]}]
+    containers = [
+        {"name": "web", "networks": fixed, **RUN},
+        {"name": "off", "networks": ["shop"], "state": "stopped", **RUN},
+    ]
+    options = {"project": "shop", "networks": [lan], "containers": containers}
+    fleet.apply("workload", **options)
+    made = fleet.id("web")
+    lan["labels"] = {"tier": "front"}
+    result = fleet.apply("workload", **options)
+    assert [item["action"] for item in result["actions"]] == ["recreate"]
+    assert fleet.id("web") == made
+    shown = fleet.inspect("web")["NetworkSettings"]["Networks"]["shop"]
+    assert shown["IPAddress"] == "10.231.8.9"
+    assert "www" in shown["Aliases"]
+    containers[1] = {**containers[1], "state": "started"}
+    fleet.apply("workload", **options)
+    assert fleet.inspect("off")["State"]["Running"]
+
+
+def test_network_that_cannot_be_made_anew_is_put_back(fleet: Fleet) -> None:
+    fleet.run("network", name="a", ipam_config=[{"subnet": "10.231.9.0/24"}])
+    fleet.run("network", name="b", ipam_config=[{"subnet": "10.231.10.0/24"}])
+    fleet.run("container", name="web", networks=["b"], **RUN)
+    fleet.run("network", name="b", ipam_config=[{"subnet": "10.231.9.0/24"}], fails=True)
+    pools = fleet.client.get("/networks/b").json["IPAM"]["Config"]
+    assert pools[0]["Subnet"] == "10.231.10.0/24"
+    assert "b" in fleet.inspect("web")["NetworkSettings"]["Networks"]
+
+
+def test_volume_is_never_emptied_unasked(fleet: Fleet) -> None:
+    fleet.apply("volume", name="data", labels={"a": "1"})
+    failed = fleet.run("volume", name="data", labels={"a": "2"}, fails=True)
+    assert "recreate" in failed["msg"]
+    fleet.apply("volume", name="data", labels={"a": "2"}, recreate=True)
+    fleet.apply("volume", name="data", state="absent")
+
+
+@pytest.fixture
+def archive(fleet: Fleet, tmp_path: Path) -> Iterator[Path]:
+    """An image that the engine does not have yet, as ``docker save`` writes it."""
+    path = tmp_path / "app.tar"
+    busybox = Path("/bin/busybox").read_bytes()
+    content = _image_archive.Content(files={"/bin/busybox": (busybox, 0o755)})
+    path.write_bytes(_image_archive.build("app:1", content, {"Cmd": ["/bin/busybox"]}, "amd64"))
+    yield path
+    fleet.client.delete("/images/app:1", force=True)
+
+
+def play(fleet: Fleet, path: Path, task: dict[str, Any], *flags: str) -> tuple[bool, bool]:
+    """Run a task of ``image`` in a playbook; tell whether it changed anything and sent a file."""
+    task = {**task, "engine_host": f"unix://{fleet.socket}"}
+    plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [{"davit.fleet.image": task}]}]
+    path.write_text(json.dumps(plays))
+    variables = f"ansible_python_interpreter={sys.executable}"
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,"),
+            *("-c", "local", "-e", variables, str(path), *flags),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_NOCOLOR": "1",
+        },
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return "changed=1" in done.stdout, "sending app.tar" in done.stdout
+
+
+def test_archive_of_the_controller_is_sent_once(fleet: Fleet, archive: Path) -> None:
+    task = {"name": "app:1", "source": "controller", "archive": str(archive)}
+    book = archive.with_name("play.json")
+    assert play(fleet, book, task, "--check") == (True, False)
+    assert fleet.client.get("/images/app:1/json").status == 404
+    assert play(fleet, book, task) == (True, True)
+    assert fleet.client.get("/images/app:1/json").status == 200
+    assert play(fleet, book, task) == (False, False)
+    # Untagged by hand: the name comes back.
+    fleet.client.post("/images/app:1/tag", repo="app", tag="2")
+    fleet.client.delete("/images/app:1")
+    assert play(fleet, book, task)[0]
+    assert fleet.client.get("/images/app:1/json").status == 200
+    fleet.client.delete("/images/app:2")
+
+
+def test_archive_of_the_host(fleet: Fleet, archive: Path) -> None:
+    task = {"name": "app:1", "source": "host", "archive": str(archive)}
+    assert [item["action"] for item in fleet.apply("image", **task)["actions"]] == ["load"]
+    fleet.apply("image", name="app:1", state="absent")
+
+
+def test_archive_under_another_name(fleet: Fleet, archive: Path) -> None:
+    fleet.apply("image", name="other:3", source="host", archive=str(archive))
+    fleet.apply("image", name="other:3", state="absent")
+
+
+def test_truncated_archive_is_refused(fleet: Fleet, archive: Path) -> None:
+    archive.write_bytes(archive.read_bytes()[:2000])
+    failed = fleet.run("image", name="app:1", source="host", archive=str(archive), fails=True)
+    assert str(archive) in failed["msg"]
+
+
+def test_image_that_is_nowhere(fleet: Fleet) -> None:
+    failed = fleet.run("image", name="app:9", source="local", fails=True)
+    assert "app:9" in failed["msg"]
