@@ -147,12 +147,14 @@ def new_davitd(*flags: str) -> Iterator[Davitd]:
         daemon.start()
         yield daemon
     finally:
-        if daemon.process is not None and daemon.process.poll() is None:
-            daemon.stop()
-        daemon.erase()
-        left = daemon.left_behind()
-        log = daemon.log.read_text()
-        shutil.rmtree(root, ignore_errors=True)
+        try:
+            if daemon.process is not None and daemon.process.poll() is None:
+                daemon.stop()
+            log = daemon.log.read_text()
+            daemon.erase()
+            left = daemon.left_behind()
+        finally:
+            shutil.rmtree(root, ignore_errors=True)
     assert not left, "\n".join(left)
     assert "Traceback" not in log, log
     assert "never awaited" not in log, log
