@@ -77,7 +77,8 @@ def run(
     actions: list[Action] = []
     connection = engine(module)
     try:
-        work = Workload(connection, declare(), owner)
+        declared = declare()
+        work = Workload(connection, declared, owner)
         actions = work.plan(**prune)
         if module.check_mode:
             changed = bool(actions)
@@ -85,7 +86,15 @@ def run(
             # The action plugin sends these and runs the module again.
             module.exit_json(changed=False, archives_needed=archives)
         else:
-            changed = work.apply(actions)
+            changed = False
+            pulls = [action for action in actions if action.verb == "pull"]
+            if pulls:
+                changed = work.apply(pulls)
+                # Only now it shows which images these are, and so what follows from them.
+                work = Workload(connection, declared, owner)
+                actions = [action for action in work.plan(**prune) if action.verb != "pull"]
+            changed = work.apply(actions) or changed
+            actions = pulls + actions
         result: dict[str, Any] = {
             "changed": changed,
             "actions": [action.summary() for action in actions],

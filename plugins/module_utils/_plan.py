@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
+
+_SECRET = re.compile(r"pass|secret|token|credential|private|api_?key", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,17 @@ def diff(actions: list[Action]) -> list[dict[str, Any]]:
                 "after": {},
             },
         )
-        entry["before"].update(action.before)
-        entry["after"].update(action.after)
+        entry["before"] = {**_veiled(action.before), **entry["before"]}
+        entry["after"].update(_veiled(action.after))
     return list(entries.values())
+
+
+def _veiled(fields: dict[str, Any]) -> dict[str, Any]:
+    """Hide variables whose names say that they are secret: a diff ends up in logs."""
+    env = fields.get("env")
+    if not isinstance(env, dict):
+        return fields
+    return {
+        **fields,
+        "env": {key: "********" if _SECRET.search(key) else env[key] for key in env},
+    }

@@ -109,6 +109,9 @@ class Workload:
         if any(action.verb == "load" for action in actions):
             # The image as it will be, for the containers that are planned after it.
             self._images[normal(options["name"])] = {"Id": ids[0], "Config": {}}
+        elif found is None and any(action.verb == "pull" for action in actions):
+            # Which image it is shows when it has been pulled; the plan is made again then.
+            self._images[normal(options["name"])] = {"Id": "", "Config": {}}
         return actions
 
     def _network(self, options: dict[str, Any]) -> list[Action]:

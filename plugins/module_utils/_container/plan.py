@@ -65,7 +65,8 @@ def plan(
     """Return what brings a container to the wanted state, in order.
 
     options: the module's options, None for what is not given. found: inspect, or None.
-    image: ``{"Id", "Config"}`` of the wanted image, None when it is not there.
+    image: ``{"Id", "Config"}`` of the wanted image, None when it is not there; no Id when it is
+    yet to be pulled.
     aside: a container that an interrupted recreation left under the name with ASIDE behind it.
     Raises Invalid, FleetError.
     """
@@ -182,7 +183,7 @@ def _converge(
     changes = _fields.changes(rows, sides)
     before = {change.row.name: change.before for change in changes if not change.live}
     after = {change.row.name: change.after for change in changes if not change.live}
-    if image is not None and image["Id"] != found["Image"]:
+    if image is not None and image["Id"] not in ("", found["Image"]):
         before["image"], after["image"] = found["Image"], image["Id"]
     theirs = _ownership.owner(labels)
     if theirs and theirs != owner:

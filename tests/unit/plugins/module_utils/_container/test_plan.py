@@ -273,3 +273,10 @@ def test_wrong_values_are_named(options: dict[str, Any], path: str) -> None:
 def test_references() -> None:
     options = wanted(network_mode="container:a", ipc_mode="host", volumes_from=["b:ro"])
     assert references(options) == ["a", "b"]
+
+
+def test_image_that_is_yet_to_be_pulled() -> None:
+    pulled = {"Id": "", "Config": {}}
+    _actions, found = converge(wanted(), None)
+    assert plan(wanted(), found, pulled, "shop") == []
+    assert verbs(plan(wanted(), None, pulled, "shop")) == ["create", "start"]
