@@ -39,16 +39,16 @@ def root(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("user", "uid", "gid", "additional", "home"),
     [
-        ("", 0, 0, [6], "/root"),
-        ("root", 0, 0, [6], "/root"),
-        ("web", 33, 34, [6, 29], "/var/www"),
-        ("33", 33, 34, [6, 29], "/var/www"),
-        ("web:disk", 33, 6, [], "/var/www"),
-        ("web:1234", 33, 1234, [], "/var/www"),
-        ("nohome", 40, 41, [], "/"),
-        ("5000", 5000, 0, [], "/"),
-        ("5000:5001", 5000, 5001, [], "/"),
-        ("1000", 7, 8, [], "/seven"),
+        ("", 0, 0, [0, 6], "/root"),
+        ("root", 0, 0, [0, 6], "/root"),
+        ("web", 33, 34, [34, 6, 29], "/var/www"),
+        ("33", 33, 34, [34, 6, 29], "/var/www"),
+        ("web:disk", 33, 6, [6], "/var/www"),
+        ("web:1234", 33, 1234, [1234], "/var/www"),
+        ("nohome", 40, 41, [41], "/"),
+        ("5000", 5000, 0, [0], "/"),
+        ("5000:5001", 5000, 5001, [5001], "/"),
+        ("1000", 7, 8, [8], "/seven"),
     ],
 )
 def test_a_user(
@@ -60,7 +60,7 @@ def test_a_user(
 
 
 def test_further_groups_by_name_and_number(root: Path) -> None:
-    assert users.resolve(root, "web", ["audio", "77"]).additional_gids == [6, 29, 77]
+    assert users.resolve(root, "web", ["audio", "77"]).additional_gids == [34, 6, 29, 77]
 
 
 def test_numbers_need_no_files(tmp_path: Path) -> None:
@@ -112,4 +112,4 @@ def test_links_in_circles_and_fifos_end(root: Path) -> None:
     (root / "etc/passwd").symlink_to("passwd")
     (root / "etc/group").unlink()
     os.mkfifo(root / "etc/group")
-    assert users.resolve(root, "5:6") == ResolvedUser(uid=5, gid=6, home="/")
+    assert users.resolve(root, "5:6") == ResolvedUser(uid=5, gid=6, additional_gids=[6], home="/")

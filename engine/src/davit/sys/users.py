@@ -23,7 +23,9 @@ def resolve(root: Path, user: str, groups: Sequence[str] = ()) -> ResolvedUser:
     """Look up ``name|uid[:group|gid]`` and further groups. Blocking.
 
     An empty user is root. A number need not be known. Without an explicit group, the user is also
-    in the groups that list it. Raises InvalidParameter with Docker's words for unknown names.
+    in the groups that list it. The primary group is among the further ones: else a file that gives
+    a group fewer rights than others would open to its members (CVE-2022-36109).
+    Raises InvalidParameter with Docker's words for unknown names.
     """
     name, _, group = user.partition(":")
     uid, gid, home = 0, 0, "/"
@@ -47,12 +49,8 @@ def resolve(root: Path, user: str, groups: Sequence[str] = ()) -> ResolvedUser:
     if group:
         gid = _group(listed, group)
     elif login:
-        additional = [
-            _number(fields[2])
-            for fields in listed
-            if login in fields[3].split(",") and _number(fields[2]) != gid
-        ]
-    additional += [_group(listed, text) for text in groups]
+        additional = [_number(fields[2]) for fields in listed if login in fields[3].split(",")]
+    additional = [gid, *additional, *(_group(listed, text) for text in groups)]
     return ResolvedUser(
         uid=uid, gid=gid, additional_gids=list(dict.fromkeys(additional)), home=home
     )
