@@ -62,7 +62,7 @@ REFUSALS: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/containers/create?name=a%2Fb", BUSYBOX, 400, "Invalid container name (a/b)"),
     (
         *("POST", "/containers/create", {**BUSYBOX, "HostConfig": {"NetworkMode": "nope"}}),
-        *(404, "network nope not found"),
+        *(400, "network nope not found"),  # 404 is the image: clients pull it and try again
     ),
     (
         *("POST", "/containers/create", {**BUSYBOX, "HostConfig": {"Binds": ["/a:/b:odd"]}}),

@@ -54,10 +54,10 @@ REFUSALS: list[tuple[Request, type[DavitError], str]] = [
     ),
     (host(Mounts=[{"Type": "npipe", "Target": "/x"}]), NotSupported, '"npipe"'),
     (host(Tmpfs={"/x": "size=lots"}), InvalidParameter, "size=lots"),
-    (host(VolumesFrom=["gone"]), NotFound, "No such container: gone"),
+    (host(VolumesFrom=["gone"]), InvalidParameter, "No such container: gone"),
     (host(VolumeDriver="flocker", Binds=["v:/v"]), NotSupported, "volume driver 'flocker'"),
-    (host(NetworkMode="nope"), NotFound, "network nope not found"),
-    (host(NetworkMode="container:gone"), NotFound, "No such container: gone"),
+    (host(NetworkMode="nope"), InvalidParameter, "network nope not found"),
+    (host(NetworkMode="container:gone"), InvalidParameter, "No such container: gone"),
     (host(IpcMode="odd"), InvalidParameter, "invalid IPC mode: odd"),
     (host(PidMode="odd"), InvalidParameter, "invalid PID mode: odd"),
     (
@@ -119,6 +119,15 @@ async def test_refused_requests_leave_nothing(world: World) -> None:
         assert world.store.all() == []
         assert world.traces() == before
     await world.create("box")
+
+
+async def test_only_shareable_ipc_is_joined(world: World) -> None:
+    donor = await world.create("donor")
+    with pytest.raises(InvalidParameter, match=f"{donor.id}: non-shareable IPC"):
+        await world.create("box", **host(IpcMode="container:donor"))
+    sharing = await world.create("sharing", **host(IpcMode="shareable"))
+    box = await world.create("box", **host(IpcMode="container:sharing"))
+    assert box.host_config.ipc_mode == f"container:{sharing.id}"
 
 
 async def test_a_taken_name_is_told_with_its_holder(world: World) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import socket
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
@@ -28,8 +30,9 @@ _RUNTIMES = ("runc", "crun", "io.containerd.runc.v2")
 async def create(ctx: Context, name: str, request: CreateRequest, platform: str = "") -> Created:
     """Create a container and return its ID and warnings; an empty name gets a random one.
 
-    Raises InvalidParameter, NotSupported, NotFound (image, network, container of a mode), Conflict
-    (name). A refused request leaves nothing behind.
+    Raises NotFound (only the image: clients pull it then), InvalidParameter (also for a network or
+    container that the options name and that is not there), NotSupported, Conflict (name).
+    A refused request leaves nothing behind.
     """
     if not request.image:
         raise InvalidParameter("Config.Image is empty: name the image to create a container from")
@@ -44,17 +47,22 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
         **{field: getattr(request, field) for field in ContainerConfig.__struct_fields__}
     )
     config = merge.merge(asked, image.config.config)
-    host = _with_defaults(ctx, request.host_config)
+    with _named_by_options():
+        host = _with_defaults(ctx, request.host_config)
     machine = validate.Host(
         cpus=os.cpu_count() or 1, runtimes=(*_RUNTIMES, Path(ctx.settings.runtime).name)
     )
     warnings = validate.check(config, host, machine)
-    wishes = mounts.plan(config, host, ctx.store.get)
-    networks = endpoints.plan(
-        config, host.network_mode, request.networking_config.endpoints_config, ctx.networks.resolve
-    )
-    for network, wish in networks.items():
-        ctx.networks.check(ctx.networks.resolve(network), wish)
+    with _named_by_options():
+        wishes = mounts.plan(config, host, ctx.store.get)
+        networks = endpoints.plan(
+            config,
+            host.network_mode,
+            request.networking_config.endpoints_config,
+            ctx.networks.resolve,
+        )
+        for network, wish in networks.items():
+            ctx.networks.check(ctx.networks.resolve(network), wish)
     hostname = _hostname(ctx, config, host, container_id)
     words = merge.command(config)
     container = Container(
@@ -85,6 +93,15 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
     return Created(id=container_id, warnings=warnings)
 
 
+@contextlib.contextmanager
+def _named_by_options() -> Iterator[None]:
+    """Refuse as invalid what names something that is not there."""
+    try:
+        yield
+    except NotFound as error:
+        raise InvalidParameter(error.message) from None
+
+
 def _check_platform(image: Image, reference: str, platform: str) -> None:
     """platform: ``os[/architecture[/variant]]`` as asked for, empty for whatever there is."""
     system, _, architecture = platform.partition("/")
@@ -104,7 +121,7 @@ def _with_defaults(ctx: Context, asked: HostConfig) -> HostConfig:
     return msgspec.structs.replace(
         asked,
         network_mode=_by_id(ctx, endpoints.mode_of(asked)),
-        ipc_mode=_by_id(ctx, asked.ipc_mode or "private"),
+        ipc_mode=_ipc_mode(ctx, asked.ipc_mode or "private"),
         pid_mode=_by_id(ctx, asked.pid_mode),
         cgroupns_mode=asked.cgroupns_mode or ("host" if asked.privileged else "private"),
         restart_policy=msgspec.structs.replace(policy, name=policy.name or "no"),
@@ -112,6 +129,18 @@ def _with_defaults(ctx: Context, asked: HostConfig) -> HostConfig:
         shm_size=asked.shm_size or ctx.settings.default_shm_size,
         runtime=asked.runtime or Path(ctx.settings.runtime).name,
     )
+
+
+def _ipc_mode(ctx: Context, mode: str) -> str:
+    mode = _by_id(ctx, mode)
+    if mode.startswith("container:"):
+        donor = ctx.store.get(mode.partition(":")[2])
+        if donor.host_config.ipc_mode != "shareable":
+            raise InvalidParameter(
+                f"can't join IPC of container {donor.id}: non-shareable IPC (hint: use "
+                "IpcMode:shareable for the donor container)"
+            )
+    return mode
 
 
 def _by_id(ctx: Context, mode: str) -> str:
