@@ -69,3 +69,8 @@ def test_hosts() -> None:
         "10.1.0.2\twww.corp.example www",
         "10.2.0.2\twww.corp.example www",
     ]
+
+
+def test_a_full_name_has_its_first_part_beside_it() -> None:
+    request = JoinRequest(container_id="c", name="web", hostname="www.a.b", endpoints={})
+    assert hosts(request, "", ["10.1.0.2"], "").splitlines()[-1] == "10.1.0.2\twww.a.b www"

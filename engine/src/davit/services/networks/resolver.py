@@ -164,8 +164,9 @@ def hosts(request: JoinRequest, domainname: str, addresses: Sequence[str], gatew
     for entry in request.extra_hosts:
         name, address = split_extra_host(entry)
         lines.append(f"{gateway if address == HOST_GATEWAY else address}\t{name}")
-    full = f"{request.hostname}.{domainname} " if domainname else ""
-    lines += [f"{address}\t{full}{request.hostname}" for address in addresses]
+    full = f"{request.hostname}.{domainname}" if domainname else request.hostname
+    names = dict.fromkeys((full, request.hostname, request.hostname.partition(".")[0]))
+    lines += [f"{address}\t{' '.join(names)}" for address in addresses]
     return "".join(f"{line}\n" for line in lines)
 
 
