@@ -125,7 +125,8 @@ REFUSALS: list[tuple[str, str, Any, int, str]] = [
     ("GET", "/events?since=noon", None, 400, "invalid time 'noon'"),
     ("POST", "/swarm/init", {}, 501, "POST /swarm/init is not implemented by davit yet"),
     ("POST", "/build", b"", 501, "POST /build is not implemented by davit yet"),
-    ("GET", "/plugins/a/b/json", None, 501, "GET /plugins/{name}/json is not"),
+    ("POST", "/plugins/a/b/set", None, 501, "POST /plugins/{name}/set is not"),
+    ("GET", "/plugins/a/b/json", None, 404, 'plugin "a/b" not found'),
     ("GET", "/no/such/thing", None, 404, "page not found"),
     ("PATCH", "/containers/up/json", None, 404, "page not found"),
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from davit.api.routing import Call, Handler, Route
-from davit.errors import NotSupported
+from davit.errors import NotFound, NotSupported
 
 _TABLE = """
 POST   /auth
@@ -45,7 +45,6 @@ GET    /plugins
 GET    /plugins/privileges
 POST   /plugins/create
 POST   /plugins/pull
-GET    /plugins/{name:.+}/json
 DELETE /plugins/{name:.+}
 POST   /plugins/{name:.+}/disable
 POST   /plugins/{name:.+}/enable
@@ -80,7 +79,13 @@ GET    /tasks/{id}/logs
 
 def routes() -> list[Route]:
     rows = (line.split() for line in _TABLE.strip().splitlines())
-    return [Route(method, path, _refuse(method, path)) for method, path in rows]
+    refused = [Route(method, path, _refuse(method, path)) for method, path in rows]
+    return [*refused, Route("GET", "/plugins/{name:.+}/json", _find_plugin)]
+
+
+async def _find_plugin(call: Call) -> web.StreamResponse:
+    """``docker inspect NAME`` looks here last: there is none, whatever its name."""
+    raise NotFound(f'plugin "{call.name("name")}" not found')
 
 
 def _refuse(method: str, path: str) -> Handler:
