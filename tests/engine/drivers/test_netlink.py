@@ -30,7 +30,10 @@ def test_a_bridge_is_up_and_keeps_its_mac_and_mtu(links: netlink.Links) -> None:
     links.add_bridge("br0", mac=MAC, mtu=1400, alias="davit test")
     links.add_address("br0", "10.1.0.1", 24)
     links.add_address("br0", "10.1.0.1", 24)  # has it already
-    assert "inet 10.1.0.1/24" in shown("ip", "address", "show", "br0")
+    links.add_address("br0", "10.3.0.1", 31)
+    addresses = shown("ip", "address", "show", "br0")
+    assert "inet 10.1.0.1/24 brd 10.1.0.255 " in addresses
+    assert "inet 10.3.0.1/31 scope" in addresses
     far = netns.create()
     links.add_veth(
         "veth0", "br0", peer="eth0", peer_namespace=far, peer_mac="02:42:00:00:00:01", mtu=900

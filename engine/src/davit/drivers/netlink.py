@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib.util
+import ipaddress
 import os
 import socket
 import struct
@@ -208,6 +209,9 @@ class Links:
         message["index"] = socket.if_nametoindex(name)
         message["prefixlen"] = prefix
         message["attrs"] = [("IFA_ADDRESS", address), ("IFA_LOCAL", address)]
+        if prefix < 31:  # RFC 3021: two addresses leave none for broadcast
+            network = ipaddress.ip_network(f"{address}/{prefix}", strict=False)
+            message["attrs"].append(("IFA_BROADCAST", str(network.broadcast_address)))
         try:
             self._request(_finish(message, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL))
         except FileExistsError:
