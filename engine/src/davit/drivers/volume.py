@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
@@ -121,7 +122,10 @@ class LocalVolumes:
 
 
 def disk_usage(root: Path) -> int:
-    """Bytes that a tree takes on disk; each hard-linked file counts once. Blocking."""
+    """Size of the files below a directory, in bytes, as Docker counts. Blocking.
+
+    A hard-linked file counts once, directories do not count.
+    """
     total = 0
     seen: set[tuple[int, int]] = set()
     pending = [os.fspath(root)]
@@ -136,11 +140,11 @@ def disk_usage(root: Path) -> int:
                 info = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            if info.st_nlink == 1 or (info.st_dev, info.st_ino) not in seen:
-                seen.add((info.st_dev, info.st_ino))
-                total += info.st_blocks * 512
-            if entry.is_dir(follow_symlinks=False):
+            if stat.S_ISDIR(info.st_mode):
                 pending.append(entry.path)
+            elif info.st_nlink == 1 or (info.st_dev, info.st_ino) not in seen:
+                seen.add((info.st_dev, info.st_ino))
+                total += info.st_size
     return total
 
 
