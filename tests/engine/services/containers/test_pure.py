@@ -11,7 +11,7 @@ from davit.model import codec
 from davit.model.config import ContainerConfig, HealthConfig, HostConfig, PortBinding, RestartPolicy
 from davit.model.container import Container, State, Status, UpdateRequest
 from davit.model.volume import MountPoint
-from davit.services.containers import merge, mounts, policy, ports, signals, update
+from davit.services.containers import merge, mounts, policy, ports, signals, update, validate
 from davit.services.containers.policy import Decision
 from davit.services.containers.reconcile import (
     DeleteFiles,
@@ -259,3 +259,10 @@ def test_an_update_leaves_what_it_does_not_name() -> None:
     assert changed.pids_limit == 0
     with pytest.raises(NotSupported, match="kernel_memory"):
         update.merge(host, UpdateRequest(kernel_memory=1 << 30))
+
+
+def test_ports_on_the_hosts_network_are_warned_of() -> None:
+    machine = validate.Host(cpus=1, runtimes=("runc",))
+    host = HostConfig(network_mode="host", port_bindings={"80/tcp": [PortBinding()]})
+    assert "Published ports are discarded" in validate.check(config(), host, machine)[0]
+    assert validate.check(config(), HostConfig(network_mode="host"), machine) == []

@@ -58,6 +58,16 @@ REFUSALS: list[tuple[Request, type[DavitError], str]] = [
     (host(VolumeDriver="flocker", Binds=["v:/v"]), NotSupported, "volume driver 'flocker'"),
     (host(NetworkMode="nope"), InvalidParameter, "network nope not found"),
     (host(NetworkMode="container:gone"), InvalidParameter, "No such container: gone"),
+    (
+        {
+            **host(NetworkMode="host"),
+            "NetworkingConfig": {
+                "EndpointsConfig": {"host": {"IPAMConfig": {"IPv4Address": "1.2.3.4"}}}
+            },
+        },
+        InvalidParameter,
+        "user specified IP address is supported on user defined networks only",
+    ),
     (host(IpcMode="odd"), InvalidParameter, "invalid IPC mode: odd"),
     (host(PidMode="odd"), InvalidParameter, "invalid PID mode: odd"),
     (

@@ -8,7 +8,7 @@ import msgspec
 
 from davit.errors import InvalidParameter
 from davit.model.config import ContainerConfig, HostConfig
-from davit.model.network import DEFAULT_NETWORK, EndpointSettings, Network
+from davit.model.network import DEFAULT_NETWORK, EndpointIPAMConfig, EndpointSettings, Network
 
 NAMESPACE_ONLY = ("host", "none")
 """Networks without endpoints: the host's own namespace, and an empty one."""
@@ -41,6 +41,11 @@ def plan(
             raise InvalidParameter(
                 f"conflicting options: a container on network '{main}' cannot be on "
                 f"{', '.join(others)}, too"
+            )
+        if main in wishes and wishes[main].ipam_config not in (None, EndpointIPAMConfig()):
+            raise InvalidParameter(
+                "user specified IP address is supported on user defined networks only: network "
+                f"'{main}' has none to give"
             )
         return {main: EndpointSettings()}
     if main != DEFAULT_NETWORK or not wishes:

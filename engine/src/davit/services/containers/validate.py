@@ -50,7 +50,10 @@ def check(config: ContainerConfig, host: HostConfig, machine: Host) -> list[str]
             f"unknown or invalid runtime name: {host.runtime}; "
             f"known here: {', '.join(machine.runtimes)}"
         )
-    return resources.check(host, cpus=machine.cpus)
+    warnings = resources.check(host, cpus=machine.cpus)
+    if host.network_mode == "host" and (host.port_bindings or host.publish_all_ports):
+        warnings.append("Published ports are discarded when using host network mode")
+    return warnings
 
 
 def _check_config(config: ContainerConfig) -> None:
