@@ -74,7 +74,7 @@ def apply(engine: Engine, action: Action) -> bool:
         return True
     if action.verb == "pull":
         engine.pull(action.name)
-        found = engine.get("images", action.name, "json")
+        found = engine.get("images", _archive.normal(action.name), "json")
         return bool(found["Id"] != action.before["id"])
     engine.load(action.data["archive"])
     loaded = next(
@@ -85,7 +85,7 @@ def apply(engine: Engine, action: Action) -> bool:
             f"image {action.name}: {action.data['archive']} was loaded, but the engine does not "
             f"show {action.data['ids'][0]}"
         )
-    named = engine.find("images", action.name, "json")
+    named = engine.find("images", _archive.normal(action.name), "json")
     if named is None or named["Id"] not in action.data["ids"]:
         repository, _sep, tag = _archive.normal(action.name).rpartition(":")
         engine.post("images", loaded, "tag", repo=repository, tag=tag)

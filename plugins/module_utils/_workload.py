@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict, List
 
 from ansible_collections.davit.fleet.plugins.module_utils import (
@@ -23,6 +24,9 @@ from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetEr
 from ansible_collections.davit.fleet.plugins.module_utils._plan import Action
 
 Declared = Dict[str, List[Dict[str, Any]]]  # kind ("images", …) → list of option dictionaries
+
+
+_ID = re.compile(r"(sha256:)?[0-9a-f]{12,64}\Z")
 
 
 class Partial(FleetError):
@@ -92,9 +96,7 @@ class Workload:
         for options in self._declared.get("containers") or []:
             name = options["name"]
             found = (
-                self._engine.find("containers", name, "json")
-                if name in touched
-                else self._containers.get(name)
+                self._named("container", name) if name in touched else self._containers.get(name)
             )
             result.append(_summary(name, found))
         return result
@@ -115,21 +117,21 @@ class Workload:
         return actions
 
     def _network(self, options: dict[str, Any]) -> list[Action]:
-        found = self._engine.find("networks", options["name"])
+        found = self._named("network", options["name"])
         return _network_plan.plan(options, found, self._owner)
 
     def _volume(self, options: dict[str, Any]) -> list[Action]:
-        found = self._engine.find("volumes", options["name"])
+        found = self._named("volume", options["name"])
         return _volume_plan.plan(options, found, self._owner)
 
     def _container(self, options: dict[str, Any]) -> list[Action]:
         name = options["name"]
-        found = self._engine.find("containers", name, "json")
+        found = self._named("container", name)
         if found is None and options.get("renamed_from"):
-            found = self._engine.find("containers", options["renamed_from"], "json")
+            found = self._named("container", options["renamed_from"])
         aside = None
         if found is None or found["State"]["Status"] == "created":
-            aside = self._engine.find("containers", name + ASIDE, "json")
+            aside = self._named("container", name + ASIDE)
         self._containers[name] = found
         image = self._find_image(options["image"]) if options.get("image") else None
         if self._renewed & set(references(options)):
@@ -143,8 +145,17 @@ class Workload:
     def _find_image(self, name: str) -> dict[str, Any] | None:
         key = normal(name)
         if key not in self._images:
-            self._images[key] = self._engine.find("images", name, "json")
+            found = self._engine.find("images", key, "json")
+            if found is None and _ID.match(name):
+                found = self._engine.find("images", name, "json")
+            self._images[key] = found
         return self._images[key]
+
+    def _named(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Inspect by name. The API finds by the beginning of an ID, too: ``db`` may be anybody."""
+        suffix = ["json"] if kind == "container" else []
+        found: dict[str, Any] | None = self._engine.find(f"{kind}s", name, *suffix)
+        return found if found and found["Name"].lstrip("/") == name else None
 
     def _prune_containers(self) -> list[Action]:
         """What this project made and no longer declares."""

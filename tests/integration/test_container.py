@@ -261,6 +261,18 @@ def test_recreate_and_restart_on_demand(fleet: Fleet) -> None:
     assert fleet.id("web") != made
 
 
+def test_name_is_not_taken_for_the_beginning_of_an_id(fleet: Fleet) -> None:
+    fleet.run("container", **WEB)
+    fleet.run("network", name="lan")
+    prefix = fleet.id("web")[:4]
+    fleet.run("container", name=prefix, state="absent")
+    fleet.apply("container", **{**WEB, "name": prefix})
+    assert fleet.names() == {"web", prefix}
+    prefix = fleet.client.get("/networks/lan").json["Id"][:4]
+    fleet.run("network", name=prefix, state="absent")
+    fleet.apply("network", name=prefix)
+
+
 @pytest.mark.parametrize("crash", ["aside", "created"])
 def test_interrupted_recreation_is_finished(fleet: Fleet, crash: str) -> None:
     options = {**WEB}
