@@ -45,8 +45,17 @@ def identity(options: dict[str, Any]) -> list[str]:
     return _archive.identify(options["archive"], options["name"]).ids
 
 
-def plan(options: dict[str, Any], found: dict[str, Any] | None, ids: list[str]) -> list[Action]:
-    """found: inspect, or None. ids: what :func:`identity` says. Raises FleetError."""
+def plan(
+    options: dict[str, Any],
+    found: dict[str, Any] | None,
+    ids: list[str],
+    present: str | None = None,
+) -> list[Action]:
+    """found: inspect, or None. ids: what :func:`identity` says.
+
+    present: the one of the ids that is on the host under another name, or under none.
+    Raises FleetError.
+    """
     name = options["name"]
     before = {"id": found["Id"] if found else None}
     if options["state"] == "absent":
@@ -57,6 +66,8 @@ def plan(options: dict[str, Any], found: dict[str, Any] | None, ids: list[str]) 
     if ids:
         if found is not None and found["Id"] in ids:
             return []
+        if present is not None:
+            return [Action("image", "tag", name, "", before, {"id": present}, {"id": present})]
         send = options["source"] == "controller" and not options["archive_sent"]
         data = {"archive": options["archive"], "ids": ids, "send": send}
         return [Action("image", "load", name, "", before, {"id": ids[0]}, data)]
@@ -73,9 +84,12 @@ def apply(engine: Engine, action: Action) -> bool:
         engine.delete("images", action.name, force=action.data["force"])
         return True
     if action.verb == "pull":
-        engine.pull(action.name)
+        engine.pull(_archive.normal(action.name))
         found = engine.get("images", _archive.normal(action.name), "json")
         return bool(found["Id"] != action.before["id"])
+    if action.verb == "tag":
+        _tag(engine, action.data["id"], action.name)
+        return True
     engine.load(action.data["archive"])
     loaded = next(
         (image for image in action.data["ids"] if engine.find("images", image, "json")), None
@@ -87,6 +101,10 @@ def apply(engine: Engine, action: Action) -> bool:
         )
     named = engine.find("images", _archive.normal(action.name), "json")
     if named is None or named["Id"] not in action.data["ids"]:
-        repository, _sep, tag = _archive.normal(action.name).rpartition(":")
-        engine.post("images", loaded, "tag", repo=repository, tag=tag)
+        _tag(engine, loaded, action.name)
     return True
+
+
+def _tag(engine: Engine, image: str, name: str) -> None:
+    repository, _sep, tag = _archive.normal(name).rpartition(":")
+    engine.post("images", image, "tag", repo=repository, tag=tag)

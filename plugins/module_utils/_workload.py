@@ -107,10 +107,15 @@ class Workload:
     def _image(self, options: dict[str, Any]) -> list[Action]:
         found = self._find_image(options["name"])
         ids = _image_plan.identity(options)
-        actions = _image_plan.plan(options, found, ids)
-        if any(action.verb == "load" for action in actions):
+        present = None
+        if ids and (found is None or found["Id"] not in ids):
+            present = next(
+                (item for item in ids if self._engine.find("images", item, "json")), None
+            )
+        actions = _image_plan.plan(options, found, ids, present)
+        if any(action.verb in ("load", "tag") for action in actions):
             # The image as it will be, for the containers that are planned after it.
-            self._images[normal(options["name"])] = {"Id": ids[0], "Config": {}}
+            self._images[normal(options["name"])] = {"Id": present or ids[0], "Config": {}}
         elif found is None and any(action.verb == "pull" for action in actions):
             # Which image it is shows when it has been pulled; the plan is made again then.
             self._images[normal(options["name"])] = {"Id": "", "Config": {}}
