@@ -66,7 +66,8 @@ def plan(options: dict[str, Any], found: dict[str, Any] | None, owner: str) -> l
     if options["state"] == "absent":
         if found is None:
             return []
-        data: dict[str, Any] = {"containers": sorted(found.get("Containers") or {})}
+        _ownership.check("network", name, found.get("Labels"), owner, options)
+        data = {"id": found["Id"]}
         return [
             Action("network", "remove", name, "", {"state": "present"}, {"state": "absent"}, data)
         ]
@@ -100,6 +101,9 @@ def apply(engine: Engine, action: Action) -> None:
         engine.post("networks", "create", body=action.data["body"])
         return
     name, identity = action.name, action.data["id"]
+    if action.verb == "remove":
+        engine.delete("networks", identity)
+        return
     # Those that do not run are on it by its ID, too, and would not start without it.
     attached = engine.get("containers", "json", all=True, filters={"network": [identity]})
     endpoints = [(item["Id"], _endpoint(engine, item["Id"], name)) for item in attached]
@@ -111,14 +115,13 @@ def apply(engine: Engine, action: Action) -> None:
     except FleetError:
         _connect(engine, identity, endpoints)
         raise
-    if action.verb == "recreate":
-        try:
-            engine.post("networks", "create", body=action.data["body"])
-        except FleetError:
-            engine.post("networks", "create", body=action.data["old"])
-            raise
-        finally:
-            _connect(engine, name, endpoints)
+    try:
+        engine.post("networks", "create", body=action.data["body"])
+    except FleetError:
+        engine.post("networks", "create", body=action.data["old"])
+        raise
+    finally:
+        _connect(engine, name, endpoints)
 
 
 def _connect(engine: Engine, network: str, endpoints: list[tuple[str, dict[str, Any]]]) -> None:

@@ -57,4 +57,5 @@ def check(
 
 
 def _declares(options: dict[str, Any]) -> bool:
-    return bool(options.get("image")) or options["state"] == "absent"
+    """A task for a container without an image does not declare it but acts on it."""
+    return "image" not in options or bool(options["image"]) or options["state"] == "absent"

@@ -162,10 +162,30 @@ def test_network_that_cannot_be_made_anew_is_put_back(fleet: Fleet) -> None:
     fleet.run("network", name="a", ipam_config=[{"subnet": "10.231.9.0/24"}])
     fleet.run("network", name="b", ipam_config=[{"subnet": "10.231.10.0/24"}])
     fleet.run("container", name="web", networks=["b"], **RUN)
-    fleet.run("network", name="b", ipam_config=[{"subnet": "10.231.9.0/24"}], fails=True)
+    again = {"name": "b", "ipam_config": [{"subnet": "10.231.9.0/24"}]}
+    fleet.run("network", **again, fails=True)
     pools = fleet.client.get("/networks/b").json["IPAM"]["Config"]
     assert pools[0]["Subnet"] == "10.231.10.0/24"
     assert "b" in fleet.inspect("web")["NetworkSettings"]["Networks"]
+
+
+def test_network_in_use_is_not_removed(fleet: Fleet) -> None:
+    fleet.run("network", name="lan")
+    fleet.run("container", name="web", networks=["lan"], **RUN)
+    failed = fleet.run("network", name="lan", state="absent", fails=True)
+    assert failed["msg"].startswith("network lan: ")
+    fleet.run("container", name="web", state="absent")
+    fleet.apply("network", name="lan", state="absent")
+
+
+def test_all_is_declared_absent(fleet: Fleet) -> None:
+    fleet.run("workload", **SHOP)
+    gone = {
+        kind: [{"name": item["name"], "state": "absent"} for item in SHOP[kind]]
+        for kind in ("containers", "networks", "volumes")
+    }
+    result = fleet.apply("workload", project="shop", **gone)
+    assert [item["name"] for item in result["actions"]] == ["db", "web", "orders", "shop"]
 
 
 def test_volume_is_never_emptied_unasked(fleet: Fleet) -> None:
