@@ -48,17 +48,18 @@ def routes(execs: Execs) -> list[Route]:
         if options.detach:
             await execs.start(entry, options.console_size, attach=False)
             return web.Response()
-        try:
-            console = await execs.start(entry, options.console_size, attach=True)
-        except DavitError as error:
-            await _tell(call, error, raw=options.tty)
-            return hijack.Hijacked()
-        assert console is not None
         keys = (spec.detach_keys or hijack.DEFAULT_DETACH_KEYS) if spec.tty else ""
-        try:
-            async with hijack.take_over(
-                call, multiplex.content_type(call.version, tty=options.tty)
-            ) as (reader, writer):
+        kind = multiplex.content_type(call.version, tty=options.tty)
+        # The head goes first: clients lose output that comes in one piece with it.
+        async with hijack.take_over(call, kind) as (reader, writer):
+            try:
+                console = await execs.start(entry, options.console_size, attach=True)
+            except DavitError as error:
+                text = f"{error.message}\r\n".encode()
+                writer.write(text if options.tty else multiplex.frame(STDERR, text))
+                return hijack.Hijacked()
+            assert console is not None
+            try:
                 left = await hijack.relay(
                     reader,
                     writer,
@@ -73,8 +74,8 @@ def routes(execs: Execs) -> list[Route]:
                 if not left and not writer.is_closing():
                     # The client asks for the exit code as soon as the stream has ended.
                     await execs.wait(exec_id)
-        finally:
-            await console.close()
+            finally:
+                await console.close()
         return hijack.Hijacked()
 
     async def inspect(call: Call) -> web.StreamResponse:
@@ -90,13 +91,6 @@ def routes(execs: Execs) -> list[Route]:
         Route("POST", "/exec/{id}/resize", resize),
         Route("GET", "/exec/{id}/json", inspect),
     ]
-
-
-async def _tell(call: Call, error: DavitError, *, raw: bool) -> None:
-    """Tell what went wrong on the stream, where Docker's clients look for it."""
-    text = f"{error.message}\r\n".encode()
-    async with hijack.take_over(call, multiplex.content_type(call.version, tty=raw)) as (_, writer):
-        writer.write(text if raw else multiplex.frame(STDERR, text))
 
 
 def _streams(spec: ExecSpec) -> frozenset[int]:
