@@ -33,3 +33,9 @@ def test_nothing_running_can_be_removed_without_exiting_first() -> None:
     for status in Status:
         if status.is_running:
             assert Status.REMOVING not in TRANSITIONS[status]
+
+
+def test_only_what_is_paused_can_be_unpaused() -> None:
+    assert State(status=Status.PAUSED, pid=7).thawed() == State(status=Status.RUNNING, pid=7)
+    with pytest.raises(Conflict, match="exited cannot be unpaused"):
+        State(status=Status.EXITED).thawed()

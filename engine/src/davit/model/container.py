@@ -65,6 +65,16 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             raise Conflict(f"a container that is {self.status.value} cannot become {status.value}")
         return msgspec.structs.replace(self, status=status)
 
+    def thawed(self) -> State:
+        """Return a paused state moved back to running. Raises Conflict when it is not paused.
+
+        Not ``to(RUNNING)``: a process that ends while it is let go on has exited, and that is a
+        state from which a *start* leads to running.
+        """
+        if self.status is not Status.PAUSED:
+            raise Conflict(f"a container that is {self.status.value} cannot be unpaused")
+        return self.to(Status.RUNNING)
+
 
 class Container(msgspec.Struct, frozen=True, kw_only=True):
     """All that is kept of a container.

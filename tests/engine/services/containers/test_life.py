@@ -73,6 +73,22 @@ async def test_pause_freezes_and_stop_ends_what_is_paused(world: World) -> None:
     assert world.actions(container)[2:5] == ["pause", "unpause", "pause"]
 
 
+async def test_a_paused_container_that_ends_while_it_is_thawed_has_exited(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = await world.run("box", "sleep", "600")
+    await world.containers.pause("box")
+    resume = world.context.monitors.resume
+
+    async def resume_to_the_end(container_id: str) -> None:
+        await resume(container_id)
+        await world.context.runs[container.id].exited.wait()
+
+    monkeypatch.setattr(world.context.monitors, "resume", resume_to_the_end)
+    await world.containers.kill("box")
+    assert world.store.get("box").state.status is Status.EXITED
+
+
 async def test_a_running_container_is_removed_by_force_only(world: World) -> None:
     await world.run("box", *SLEEP)
     with pytest.raises(Conflict, match='cannot remove container "/box": container is running'):

@@ -10,7 +10,7 @@ import msgspec
 
 from davit.errors import Conflict, NotModified, SystemFailure
 from davit.model.container import Container, Ended, Status
-from davit.services.containers import signals
+from davit.services.containers import pause, signals
 from davit.services.containers.context import Context, Run
 
 DEFAULT_TIMEOUT = 10
@@ -119,16 +119,9 @@ async def _send(ctx: Context, container_id: str, number: int) -> None:
 
 async def _thaw(ctx: Context, container_id: str) -> None:
     container = ctx.store.find(container_id)
-    if container is None or container.state.status is not Status.PAUSED:
-        return
-
-    def edit(before: Container) -> Container:
-        return msgspec.structs.replace(before, state=before.state.to(Status.RUNNING))
-
-    with contextlib.suppress(Conflict):
-        await ctx.monitors.resume(container_id)
-        await ctx.store.change(container_id, edit)
-        ctx.announce(container, "unpause")
+    if container is not None and container.state.status is Status.PAUSED:
+        with contextlib.suppress(Conflict):
+            await pause.thaw(ctx, container)
 
 
 async def _wait_killed(container: Container, run: Run) -> None:
