@@ -38,6 +38,11 @@ def make_exec(client: Client, container: str, *command: str, **options: object) 
     return str(made.json["Id"])
 
 
+def until_running(client: Client, exec_id: str) -> None:
+    """The answer comes before the process does."""
+    until(lambda: client.get(f"/exec/{exec_id}/json").json["Running"], "it does not run")
+
+
 def test_all_clients_get_all_output(client: Client) -> None:
     container = create(client, "sh", "-c", "seq 1 20000; echo bad >&2")
     clients = [attach(client, container, stdout=True, stderr=True) for _ in range(3)]
@@ -129,8 +134,8 @@ def test_the_life_of_an_exec(client: Client, box: str) -> None:
     assert shown["ProcessConfig"]["arguments"] == ["-c", "read x; exit 6"]
     connection, rest = client.hijack(f"/exec/{exec_id}/start", {})
     with connection:
+        until_running(client, exec_id)
         shown = client.get(f"/exec/{exec_id}/json").json
-        assert shown["Running"] is True
         assert shown["Pid"] > 0
         assert client.get(f"/containers/{box}/json").json["ExecIDs"] == [exec_id]
         again = client.post(f"/exec/{exec_id}/start", {})
@@ -202,6 +207,7 @@ def test_execs_end_with_their_container(client: Client, box: str) -> None:
     exec_id = make_exec(client, box, "sleep", "600")
     connection, rest = client.hijack(f"/exec/{exec_id}/start", {})
     with connection:
+        until_running(client, exec_id)
         assert client.post(f"/containers/{box}/kill").status == 204
         assert read_all(connection, rest) == b""
     assert client.get(f"/exec/{exec_id}/json").json["ExitCode"] == 137

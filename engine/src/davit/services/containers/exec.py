@@ -67,7 +67,7 @@ class ExecService:
         container = self._ctx.store.get(entry.container_id)
         _check_running(container)
         if entry.started:
-            state = "running" if entry.running else "exited"
+            state = "running" if entry.exit_code is None else "exited"
             raise Conflict(f"exec {exec_id} is {state} already: create another one")
         return self._change(exec_id, started=True)
 
