@@ -17,6 +17,8 @@ NEWEST = (1, 51)
 OLDEST = (1, 24)
 # An engine unpacks a large image for minutes without saying a word.
 _SLOW = 600
+# What davit and Moby say of the beginning of several IDs.
+_AMBIGUOUS = ("ultiple IDs found", "is ambiguous")
 Json = Any
 
 
@@ -41,6 +43,11 @@ class Engine:
             return self._call("GET", path, query)
         except NotFound:
             return None
+        except EngineError as error:
+            # The name is nobody's, and the beginning of several IDs.
+            if error.status == 400 and any(word in error.message for word in _AMBIGUOUS):
+                return None
+            raise
 
     def post(self, *path: str, body: Json = None, patience: int = 0, **query: Any) -> Json:
         """A 304 (nothing to do) is as good as a 200. patience: seconds beyond the timeout."""

@@ -168,6 +168,8 @@ async def test_pause_and_resume(host: Host) -> None:
     await host.monitors.start(ID)
     await host.monitors.pause(ID)
     await host.monitors.resume(ID)
+    with pytest.raises(Conflict, match="not paused"):
+        await host.monitors.resume(ID)
     await host.monitors.update(ID, {"pids": {"limit": 7}})
     await host.monitors.kill(ID, signal.SIGKILL)
     assert (await host.monitors.wait(ID, launched)).exit_code == 137

@@ -48,6 +48,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, {"n": len(self.server.seen)}, close=True)  # type: ignore[attr-defined]
         elif self.path.endswith("/gone"):
             self.answer(404, {"message": "No such thing"})
+        elif self.path.endswith("/b"):
+            self.answer(400, {"message": "multiple IDs found with provided prefix: b"})
+        elif self.path.endswith("/bad"):
+            self.answer(400, {"message": "bad parameter"})
         elif self.path.endswith("/broken"):
             self.answer(500, {"message": "it broke"})
         else:
@@ -118,6 +122,12 @@ def test_errors_carry_the_engines_words(engine: Engine) -> None:
     with pytest.raises(EngineError, match="GET /broken: it broke") as caught:
         engine.get("broken")
     assert caught.value.status == 500
+
+
+def test_the_beginning_of_several_ids_is_nobodys_name(engine: Engine) -> None:
+    assert engine.find("networks", "b") is None
+    with pytest.raises(EngineError, match="bad parameter"):
+        engine.find("networks", "bad")
 
 
 def test_a_connection_that_the_engine_closed_is_made_anew(engine: Engine) -> None:

@@ -22,6 +22,7 @@ _NOT_RUNNING = (
     b"process already finished",
     b"is not running",
     b"does not exist",
+    b"container not paused",
 )
 _UNKNOWN = (b"does not exist", b"no such file or directory", b"container not running")
 
