@@ -1,5 +1,6 @@
 import pytest
 
+from davit.errors import InvalidParameter
 from davit.model import ids
 
 
@@ -32,3 +33,12 @@ def test_random_names_are_valid_names() -> None:
 )
 def test_is_name(name: str, good: bool) -> None:
     assert ids.is_name(name) is good
+
+
+def test_the_beginning_of_an_id() -> None:
+    known = ["ab12", "ab34", "cd56"]
+    assert ids.by_prefix("ab1", known) == "ab12"
+    assert ids.by_prefix("ef", known) is None
+    assert ids.by_prefix("", ["ab12"]) is None
+    with pytest.raises(InvalidParameter, match="multiple IDs found with provided prefix: ab"):
+        ids.by_prefix("ab", known)

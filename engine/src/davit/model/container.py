@@ -11,6 +11,25 @@ from davit.model.config import ContainerConfig, HostConfig, RestartPolicy, Wire
 from davit.model.network import EndpointSettings, Sandbox
 from davit.model.volume import MountPoint
 
+# What the list of containers can be filtered by (Engine API, ``ContainerList``).
+LIST_FILTERS = (
+    "ancestor",
+    "before",
+    "expose",
+    "exited",
+    "health",
+    "id",
+    "isolation",
+    "is-task",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+    "volume",
+)
+
 
 class Status(str, enum.Enum):
     CREATED = "created"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
+
+from davit.errors import InvalidParameter
 
 SHORT_ID_LENGTH = 12
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
@@ -49,3 +52,16 @@ def is_name(name: str) -> bool:
 def is_hex(text: str) -> bool:
     """Tell whether a text may be the beginning of an ID."""
     return _HEX.match(text) is not None
+
+
+def by_prefix(prefix: str, ids: Iterable[str]) -> str | None:
+    """Return the one ID that begins so, None when none does; an empty prefix begins none.
+
+    Raises InvalidParameter when several do.
+    """
+    fitting = [key for key in ids if prefix and key.startswith(prefix)]
+    if len(fitting) > 1:
+        raise InvalidParameter(
+            f"multiple IDs found with provided prefix: {prefix}: give more of its digits"
+        )
+    return fitting[0] if fitting else None

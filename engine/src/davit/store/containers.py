@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from davit.errors import Conflict, InvalidParameter, NotFound
-from davit.model import codec
+from davit.errors import Conflict, NotFound
+from davit.model import codec, ids
 from davit.model.container import Container
 from davit.store.db import Database
 
@@ -47,14 +47,10 @@ class ContainerStore:
         found = self._rows.get(reference) or self._rows.get(self._names.get(name, ""))
         if found is not None:
             return found
-        fitting = [key for key in self._rows if reference and key.startswith(reference)]
-        if len(fitting) > 1:
-            raise InvalidParameter(
-                f"multiple IDs found with provided prefix: {reference}: give more of its digits"
-            )
-        if not fitting:
+        key = ids.by_prefix(reference, self._rows)
+        if key is None:
             raise NotFound(f"No such container: {reference}")
-        return self._rows[fitting[0]]
+        return self._rows[key]
 
     async def add(self, container: Container) -> None:
         """Insert a new container durably; it becomes visible when it is on disk.

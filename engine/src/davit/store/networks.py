@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from davit.errors import InvalidParameter, NotFound
-from davit.model import codec
+from davit.errors import NotFound
+from davit.model import codec, ids
 from davit.model.network import Network, Sandbox
 from davit.store.db import Database
 
@@ -40,14 +40,10 @@ class NetworkStore:
         found = self._rows.get(reference) or self.named(reference)
         if found is not None:
             return found
-        fitting = [key for key in self._rows if reference and key.startswith(reference)]
-        if len(fitting) > 1:
-            raise InvalidParameter(
-                f"multiple IDs found with provided prefix: {reference}: give more of its digits"
-            )
-        if not fitting:
+        key = ids.by_prefix(reference, self._rows)
+        if key is None:
             raise NotFound(f"network {reference} not found")
-        return self._rows[fitting[0]]
+        return self._rows[key]
 
     async def put(self, network: Network) -> None:
         """Insert or replace. Visible at once, so that its name and subnet are taken."""

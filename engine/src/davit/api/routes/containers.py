@@ -12,26 +12,16 @@ from davit.api.render import container as render
 from davit.api.routing import Call, Route
 from davit.errors import NotSupported
 from davit.model import codec
-from davit.model.container import Created, CreateRequest, Details, Ended, Processes, UpdateRequest
-from davit.model.filters import Filters
-
-_LIST_FILTERS = (
-    "ancestor",
-    "before",
-    "expose",
-    "exited",
-    "health",
-    "id",
-    "isolation",
-    "is-task",
-    "label",
-    "name",
-    "network",
-    "publish",
-    "since",
-    "status",
-    "volume",
+from davit.model.container import (
+    LIST_FILTERS,
+    Created,
+    CreateRequest,
+    Details,
+    Ended,
+    Processes,
+    UpdateRequest,
 )
+from davit.model.filters import Filters
 
 
 class Containers(Protocol):
@@ -79,7 +69,7 @@ class Containers(Protocol):
 def routes(containers: Containers) -> list[Route]:
     async def list_containers(call: Call) -> web.StreamResponse:
         found = await containers.select(
-            call.filters(*_LIST_FILTERS),
+            call.filters(*LIST_FILTERS),
             every=call.flag("all"),
             limit=call.integer("limit") or 0,
             size=call.flag("size"),

@@ -13,24 +13,6 @@ from davit.model.filters import Filters
 from davit.services.containers import ports
 from davit.services.containers.context import Context
 
-LIST_FILTERS = (
-    "ancestor",
-    "before",
-    "expose",
-    "exited",
-    "health",
-    "id",
-    "isolation",
-    "is-task",
-    "label",
-    "name",
-    "network",
-    "publish",
-    "since",
-    "status",
-    "volume",
-)
-
 
 async def inspect(ctx: Context, reference: str, *, size: bool = False) -> Details:
     """Everything about one container. size: measure its files. Raises NotFound."""
@@ -40,7 +22,7 @@ async def inspect(ctx: Context, reference: str, *, size: bool = False) -> Detail
 async def select(
     ctx: Context, filters: Filters, *, every: bool = False, limit: int = 0, size: bool = False
 ) -> list[Details]:
-    """Containers that pass :data:`LIST_FILTERS`, newest first.
+    """Containers that pass :data:`davit.model.container.LIST_FILTERS`, newest first.
 
     every: also those that do not run; a status, exit code or limit asks for these, too.
     Raises InvalidParameter.
