@@ -19,12 +19,14 @@ from davit.api.routes import (
     images,
     missing,
     networks,
+    stats,
     system,
     volumes,
 )
 from davit.api.routes import exec as exec_
 from davit.api.server import Server
 from davit.config import Settings
+from davit.drivers.cgroup import UsageReader
 from davit.drivers.conmon import ConmonMonitors
 from davit.drivers.conmon.layout import Layout
 from davit.drivers.conmon.runtime import Runtime
@@ -37,6 +39,7 @@ from davit.services.containers.exec import ExecService
 from davit.services.containers.prepare import find_init
 from davit.services.containers.reconcile import live
 from davit.services.containers.service import ContainerService
+from davit.services.containers.stats import ContainerStats
 from davit.services.containers.streams import ContainerStreams
 from davit.services.events import EventService
 from davit.services.images.service import ImageService
@@ -125,6 +128,9 @@ async def _serve(settings: Settings, notify_socket: str) -> None:
         )
         container_service = ContainerService(context)
         streams = ContainerStreams(context, LogReader())
+        statistics = ContainerStats(
+            context, UsageReader(context.host.cgroup_version, host.CGROUP_ROOT)
+        )
         execs = ExecService(context)
         context.exec_ids = execs.of_container
         system_service = SystemService(
@@ -150,6 +156,7 @@ async def _serve(settings: Settings, notify_socket: str) -> None:
                 *events.routes(event_service),
                 *containers.routes(container_service),
                 *container_io.routes(container_service, streams),
+                *stats.routes(statistics),
                 *exec_.routes(execs),
                 *images.routes(image_service),
                 *image_transfer.routes(image_service),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from davit import __version__
 from davit.api.routing import API_VERSION, Call
 from davit.model import codec
+
+T = TypeVar("T")
 
 COMMON_HEADERS = {
     "Api-Version": ".".join(map(str, API_VERSION)),
@@ -53,4 +56,16 @@ async def stream(
         if chunk:  # An empty one would end a chunked body.
             await answer.write(chunk)
     await answer.write_eof()
+    return answer
+
+
+async def json_lines(
+    call: Call, items: AsyncGenerator[T, None], render: Callable[[T], Any]
+) -> web.StreamResponse:
+    """Answer with one line of JSON for each item as it comes; at the end ``items`` is closed."""
+    async with aclosing(items):
+        answer = await begin(call)
+        async for item in items:
+            await answer.write(codec.encode(render(item)) + b"\n")
+        await answer.write_eof()
     return answer

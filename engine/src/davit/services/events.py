@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from davit.model import times
 from davit.model.event import Event
@@ -64,7 +64,7 @@ class EventService:
 
     async def follow(
         self, filters: Filters, *, since: int | None = None, until: int | None = None
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Yield kept events from ``since`` on, then new ones up to ``until`` (both ns).
 
         Without ``since`` only new events; with an ``until`` that is past, only kept ones.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from aiohttp import web
@@ -10,7 +10,7 @@ from aiohttp import web
 from davit.api import response
 from davit.api.render import system as render
 from davit.api.routing import Call, Route
-from davit.model import codec, times
+from davit.model import times
 from davit.model.event import Event
 from davit.model.filters import Filters
 
@@ -37,7 +37,7 @@ class Events(Protocol):
 
     def follow(
         self, filters: Filters, *, since: int | None = None, until: int | None = None
-    ) -> AsyncIterator[Event]: ...
+    ) -> AsyncGenerator[Event, None]: ...
 
 
 def routes(events: Events) -> list[Route]:
@@ -45,9 +45,7 @@ def routes(events: Events) -> list[Route]:
         found = events.follow(
             call.filters(*_FILTERS), since=_time(call, "since"), until=_time(call, "until")
         )
-        return await response.stream(
-            call, (codec.encode(render.event(event)) + b"\n" async for event in found)
-        )
+        return await response.json_lines(call, found, render.event)
 
     return [Route("GET", "/events", follow, abort=True)]
 

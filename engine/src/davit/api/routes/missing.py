@@ -27,7 +27,6 @@ GET    /containers/{id}/attach/ws
 GET    /containers/{id}/changes
 GET    /containers/{id}/export
 POST   /containers/{id}/pause
-GET    /containers/{id}/stats
 POST   /containers/{id}/unpause
 POST   /containers/{id}/update
 POST   /containers/prune
