@@ -133,6 +133,16 @@ class Engine:
         return self._connection.request(method, target, body, headers)
 
 
+class AbsentEngine(Engine):
+    """The engine that a host is yet to get: it holds nothing, and takes no change."""
+
+    def get(self, *path: str, **query: Any) -> Json:
+        return {"Volumes": []} if path == ("volumes",) else []
+
+    def find(self, *path: str, **query: Any) -> Json | None:
+        return None
+
+
 def _parsed(text: bytes) -> Json:
     return json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
 

@@ -39,6 +39,12 @@ def default_host() -> str:
     return f"unix://{found}"
 
 
+def is_absent(host: str) -> bool:
+    """Whether this host has no such socket: an engine may be down behind one that is there."""
+    parts = urlsplit(host)
+    return parts.scheme == "unix" and not os.path.lexists(parts.path)
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str, timeout: int) -> None:
         super().__init__("localhost", timeout=timeout)

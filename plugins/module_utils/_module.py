@@ -10,9 +10,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.davit.fleet.plugins.module_utils._client import Engine
+from ansible_collections.davit.fleet.plugins.module_utils._client import AbsentEngine, Engine
 from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetError, Invalid
-from ansible_collections.davit.fleet.plugins.module_utils._http import Target, default_host
+from ansible_collections.davit.fleet.plugins.module_utils._http import (
+    Target,
+    default_host,
+    is_absent,
+)
 from ansible_collections.davit.fleet.plugins.module_utils._plan import Action, diff
 from ansible_collections.davit.fleet.plugins.module_utils._workload import Partial, Workload
 
@@ -33,19 +37,7 @@ def make(arguments: dict[str, dict[str, Any]]) -> AnsibleModule:
 
 
 def engine(module: AnsibleModule) -> Engine:
-    parameters = module.params
-    return Engine(
-        Target(
-            host=parameters["engine_host"] or default_host(),
-            timeout=parameters["timeout"],
-            tls=parameters["tls"],
-            ca=parameters["tls_ca"] or "",
-            certificate=parameters["tls_certificate"] or "",
-            key=parameters["tls_key"] or "",
-            verify=parameters["tls_verify"],
-            hostname=parameters["tls_hostname"] or "",
-        )
-    )
+    return Engine(_target(module))
 
 
 def options(module: AnsibleModule, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +67,7 @@ def run(
 ) -> None:
     """Plan, and apply unless in check mode; ends the module."""
     actions: list[Action] = []
-    connection = engine(module)
+    connection = _facts(module) if module.check_mode else engine(module)
     try:
         declared = declare()
         work = Workload(connection, declared, owner)
@@ -114,6 +106,32 @@ def run(
     finally:
         connection.close()
     module.exit_json(**result)
+
+
+def _facts(module: AnsibleModule) -> Engine:
+    """The engine to plan on. An earlier task of the same play may be what brings it."""
+    target = _target(module)
+    if not is_absent(target.host):
+        return Engine(target)
+    module.warn(
+        f"{target.host} is not there: this plan is for a host whose engine is yet to be installed; "
+        "without it, the real run fails"
+    )
+    return AbsentEngine(target)
+
+
+def _target(module: AnsibleModule) -> Target:
+    parameters = module.params
+    return Target(
+        host=parameters["engine_host"] or default_host(),
+        timeout=parameters["timeout"],
+        tls=parameters["tls"],
+        ca=parameters["tls_ca"] or "",
+        certificate=parameters["tls_certificate"] or "",
+        key=parameters["tls_key"] or "",
+        verify=parameters["tls_verify"],
+        hostname=parameters["tls_hostname"] or "",
+    )
 
 
 def _missing(actions: list[Action]) -> list[str]:

@@ -19,6 +19,35 @@ def test_no_socket(tmp_path: Path) -> None:
     assert "no such socket" in failed["msg"]
 
 
+def test_check_mode_plans_for_an_engine_that_is_yet_to_come(tmp_path: Path) -> None:
+    declared = {
+        "project": "shop",
+        "networks": [{"name": "shop"}],
+        "volumes": [{"name": "orders"}],
+        "containers": [{"name": "web", "image": "shop:1", "networks": ["shop"]}],
+        "images": [{"name": "shop:1", "source": "registry"}],
+        "prune": True,
+    }
+    planned = at(tmp_path / "s").run("workload", check=True, **declared)
+    assert planned["changed"]
+    assert [(step["action"], step["name"]) for step in planned["actions"]] == [
+        ("pull", "shop:1"),
+        ("create", "shop"),
+        ("create", "orders"),
+        ("create", "web"),
+        ("start", "web"),
+    ]
+    assert "is yet to be installed" in str(planned["warnings"])
+    assert "no such socket" in at(tmp_path / "s").run("workload", fails=True, **declared)["msg"]
+
+
+def test_check_mode_needs_an_engine_that_is_only_down(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+    failed = at(tmp_path / "s").run("volume", check=True, fails=True, name="orders")
+    assert "start the engine" in failed["msg"]
+
+
 def test_nobody_listens(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s"))
