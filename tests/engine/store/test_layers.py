@@ -57,6 +57,14 @@ def test_the_first_of_two_equal_layers_stays(tmp_path: Path) -> None:
     assert list((tmp_path / "ingest").iterdir()) == []
 
 
+def test_a_record_that_was_not_finished_goes(tmp_path: Path) -> None:
+    layer = add(open_store(tmp_path), ONE)
+    (tmp_path / "layers" / ".bbbb.json.new").write_text("{")
+    assert open_store(tmp_path).all() == [layer]
+    assert list((tmp_path / "ingest").iterdir()) == []
+    assert len(list((tmp_path / "layers").iterdir())) == 2
+
+
 @pytest.mark.parametrize("lost", ["tree", "record", "record's content"])
 def test_half_a_layer_is_removed_at_start(tmp_path: Path, lost: str) -> None:
     store = open_store(tmp_path)

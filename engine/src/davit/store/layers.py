@@ -8,7 +8,6 @@ twelve digits, one more for each other layer that has the same beginning.
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import shutil
 from collections.abc import Container
@@ -146,15 +145,15 @@ def _missing(diff_id: str) -> SystemFailure:
 
 
 def remove_tree(path: Path) -> None:
-    """Delete a directory with all in it. What cannot be deleted is left to the next start."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Delete a directory with all in it, or a file. What cannot go is left to the next start."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
     if path.exists():
         logger.warning("cannot delete %s wholly; the next start tries again", path)
 
 
 def empty_directory(path: Path) -> None:
-    for entry in os.scandir(path):
-        if entry.is_dir(follow_symlinks=False):
-            remove_tree(Path(entry.path))
-        else:
-            os.unlink(entry.path)
+    for entry in path.iterdir():
+        remove_tree(entry)
