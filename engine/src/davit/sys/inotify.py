@@ -1,4 +1,4 @@
-"""Being woken when a file grows (inotify(7)): a follower of a quiet file costs nothing."""
+"""Being woken when a file grows or is opened (inotify(7)): a quiet file costs nothing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import contextlib
 import ctypes
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _IN_MODIFY = 0x2
+_IN_OPEN = 0x20
 _EVENT = struct.Struct("iIII")  # watch descriptor, mask, cookie, length of the name
 _BUFFER = 65536
 
@@ -22,36 +23,61 @@ class Watches:
 
     def __init__(self) -> None:
         self._descriptor = -1
-        self._listeners: dict[int, list[asyncio.Event]] = {}
+        self._listeners: dict[int, list[Callable[[str], None]]] = {}
 
     @contextlib.contextmanager
     def modified(self, path: Path) -> Iterator[asyncio.Event]:
         """Set the event whenever the file is written to; the listener clears it."""
+        event = asyncio.Event()
+        with self._watch(path, _IN_MODIFY, lambda _: event.set()):
+            yield event
+
+    @contextlib.contextmanager
+    def opened(self, directory: Path, name: str, listener: Callable[[], None]) -> Iterator[None]:
+        """Call the listener whenever somebody opens, or makes, the file of this name."""
+
+        def tell(opened: str) -> None:
+            if opened == name:
+                listener()
+
+        with self._watch(directory, _IN_OPEN, tell):
+            yield
+
+    @contextlib.contextmanager
+    def _watch(self, path: Path, mask: int, listener: Callable[[str], None]) -> Iterator[None]:
         if self._descriptor < 0:
             self._descriptor = _check(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
             asyncio.get_running_loop().add_reader(self._descriptor, self._dispatch)
-        # The same file gives the same watch.
-        watch = _check(_libc.inotify_add_watch(self._descriptor, os.fsencode(path), _IN_MODIFY))
-        event = asyncio.Event()
-        listeners = self._listeners.setdefault(watch, [])
-        listeners.append(event)
         try:
-            yield event
+            # The same file gives the same watch.
+            watch = _check(_libc.inotify_add_watch(self._descriptor, os.fsencode(path), mask))
+        except OSError:
+            self._close_unused()
+            raise
+        listeners = self._listeners.setdefault(watch, [])
+        listeners.append(listener)
+        try:
+            yield
         finally:
-            listeners.remove(event)
+            listeners.remove(listener)
             if not listeners and self._listeners.pop(watch, None) is not None:
                 _libc.inotify_rm_watch(self._descriptor, watch)
-            if not self._listeners:
-                self._close()
+            self._close_unused()
 
     def _dispatch(self) -> None:
         received = os.read(self._descriptor, _BUFFER)
         offset = 0
         while offset < len(received):
             watch, _, _, length = _EVENT.unpack_from(received, offset)
-            offset += _EVENT.size + length
-            for event in self._listeners.get(watch, ()):
-                event.set()
+            offset += _EVENT.size
+            name = received[offset : offset + length].rstrip(b"\0")
+            offset += length
+            for listener in list(self._listeners.get(watch, ())):
+                listener(os.fsdecode(name))
+
+    def _close_unused(self) -> None:
+        if not self._listeners:
+            self._close()
 
     def _close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._descriptor)

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -23,10 +23,13 @@ from davit.errors import Conflict, InvalidParameter, SystemFailure
 from davit.model import times
 from davit.model.runtime import ExecLaunch, Exit, Launch, Launched
 from davit.sys import pidfd
+from davit.sys.inotify import Watches
 
 logger = logging.getLogger(__name__)
 
 _RESIZE, _REOPEN_LOG = 1, 2
+# The file that conmon makes, or opens once more, whenever the kernel kills for want of memory.
+_OOM = "oom"
 # Exit code of a container whose monitor was killed and took the code with it.
 _LOST = 255
 # The runtime's words for a command that cannot be run: the user's mistake and not the system's.
@@ -47,6 +50,7 @@ class ConmonMonitors:
         self._layout = layout
         # Consoles connected before their exec began, so that no output is lost.
         self._early: dict[str, AttachConsole] = {}
+        self._watches = Watches()
 
     async def launch(self, launch: Launch) -> Launched:
         creating = asyncio.create_task(self._create(launch))
@@ -118,6 +122,18 @@ class ConmonMonitors:
     async def wait(self, process_id: str, launched: Launched) -> Exit:
         await pidfd.wait_end(launched.conmon_pid, launched.start_ticks)
         return await asyncio.to_thread(self._exit, process_id)
+
+    @contextlib.contextmanager
+    def watch_oom(self, container_id: str, listener: Callable[[], None]) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            home = self._layout.home(container_id)
+            try:
+                stack.enter_context(self._watches.opened(home, _OOM, listener))
+            except OSError as error:
+                # It has ended meanwhile, or the host grants no more watches: what the monitor has
+                # seen is read at the end, too.
+                logger.warning("memory kills in %s are told at its end: %s", container_id, error)
+            yield
 
     def is_alive(self, launched: Launched) -> bool:
         return pidfd.start_ticks(launched.conmon_pid) == launched.start_ticks
@@ -191,7 +207,7 @@ class ConmonMonitors:
         return Exit(
             exit_code=int(file.read_text()),
             finished_at=file.stat().st_mtime_ns,
-            oom_killed=(self._layout.home(process_id) / "oom").exists(),
+            oom_killed=(self._layout.home(process_id) / _OOM).exists(),
         )
 
     def _control(self, process_id: str, line: str) -> None:

@@ -29,7 +29,12 @@ def watch(
 
 
 async def _follow(ctx: Context, container_id: str, run: Run, follow_up: FollowUp) -> None:
-    end = await ctx.monitors.wait(container_id, run.launched)
+
+    def out_of_memory() -> None:
+        ctx.background.spawn(record_oom(ctx, container_id), f"memory kill in {container_id}")
+
+    with ctx.monitors.watch_oom(container_id, out_of_memory):
+        end = await ctx.monitors.wait(container_id, run.launched)
     decision = await record_exit(ctx, container_id, end, run.delay)
     run.exited.set()
     container = ctx.store.find(container_id)
@@ -37,6 +42,22 @@ async def _follow(ctx: Context, container_id: str, run: Run, follow_up: FollowUp
         await cleanup.after_exit(ctx, container, run.left)
     run.cleaned.set()
     await follow_up(ctx, container_id, run, decision)
+
+
+async def record_oom(ctx: Context, container_id: str) -> None:
+    """Write down that the kernel killed in a container for want of memory, and tell it."""
+    container = ctx.store.find(container_id)
+    if container is None or not container.state.status.is_running:
+        return  # Its end has told it.
+
+    def edit(before: Container) -> Container:
+        state = msgspec.structs.replace(before.state, oom_killed=True)
+        return msgspec.structs.replace(before, state=state)
+
+    # Told first, and without waiting for the disk: an end that follows at once finds it told.
+    ctx.announce(container, "oom")
+    if not container.state.oom_killed:
+        await ctx.store.change(container_id, edit)
 
 
 async def record_exit(ctx: Context, container_id: str, end: Exit, delay: int) -> Decision:
@@ -66,13 +87,13 @@ async def record_exit(ctx: Context, container_id: str, end: Exit, delay: int) ->
             start_ticks=0,
             exit_code=end.exit_code,
             error=end.error,
-            oom_killed=end.oom_killed,
+            oom_killed=end.oom_killed or before.state.oom_killed,
             finished_at=finished_at,
         )
         return msgspec.structs.replace(before, state=after)
 
     await ctx.store.change(container_id, edit)
-    if end.oom_killed:
+    if end.oom_killed and not state.oom_killed:
         ctx.announce(container, "oom")
     ctx.announce(container, "die", exitCode=str(end.exit_code), execDuration=str(uptime // 10**9))
     ctx.waiters.exited(container_id, Ended(exit_code=end.exit_code))

@@ -5,7 +5,7 @@ Interfaces belong to their consumer: ``daemon.py`` passes the real things in, te
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -166,6 +166,12 @@ class Monitors(Protocol):
 
     async def wait(self, process_id: str, launched: Launched) -> Exit:
         """Return once the monitor of a container (or exec) has ended; also after a restart."""
+        ...
+
+    def watch_oom(
+        self, container_id: str, listener: Callable[[], None]
+    ) -> AbstractContextManager[None]:
+        """Call the listener in the loop whenever the kernel kills in it for want of memory."""
         ...
 
     def is_alive(self, launched: Launched) -> bool:
