@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from davit import cli
-from davit.config import AddressPool, Settings
+from davit.config import AddressPool, Settings, reloaded
 
 
 def settings(*arguments: str) -> Settings:
     """What the command line comes to, without starting anything."""
     parser = cli._parser()
-    return cli._settings(parser.parse_args(arguments))
+    return cli._settings(parser.parse_args(cli._spell_out(arguments)))
 
 
 def test_flags_of_dockerd() -> None:
@@ -22,6 +22,7 @@ def test_flags_of_dockerd() -> None:
         *("--dns", "10.0.0.53", "--dns-search", "example.org", "--dns-opt", "ndots:1"),
         *("--label", "a=b", "--label", "c=d", "-l", "warn", "--default-runtime", "crun"),
         *("--shutdown-timeout", "3", "--init-path", "/usr/bin/tini"),
+        *("--tlsverify", "--tlscacert", "/t/ca", "--tlscert=/t/c", "--tlskey", "/t/k"),
     )
     assert made == Settings(
         data_root=Path("/d"),
@@ -42,12 +43,43 @@ def test_flags_of_dockerd() -> None:
         runtime="crun",
         shutdown_timeout=3,
         init_path="/usr/bin/tini",
+        tls_verify=True,
+        tls_ca=Path("/t/ca"),
+        tls_certificate=Path("/t/c"),
+        tls_key=Path("/t/k"),
     )
 
 
 def test_the_socket_lies_in_the_run_root() -> None:
     assert settings().hosts == ("unix:///run/davit/davit.sock",)
     assert settings("--run-root", "/r").hosts == ("unix:///r/davit.sock",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "uses", "plain"),
+    [
+        ([], False, False),
+        (["--tls", "serve"], True, False),
+        (["--tlsverify"], True, False),
+        (["--tls=false"], False, True),
+        (["--tlsverify=false"], False, True),
+        (["--tls=false", "--tlsverify"], True, False),
+    ],
+)
+def test_plain_tcp_must_be_asked_for(arguments: list[str], uses: bool, plain: bool) -> None:
+    made = settings(*arguments)
+    assert (made.uses_tls, made.allows_plain_tcp) == (uses, plain)
+
+
+def test_what_changes_without_a_restart() -> None:
+    now = settings("--label", "a=b", "--mtu", "1400")
+    wanted = settings("--label", "c=d", "-l", "warn", "--shutdown-timeout", "1", "--mtu", "1300")
+    after, changed, refused = reloaded(now, wanted)
+    assert after == settings(
+        *("--label", "c=d", "-l", "warn", "--shutdown-timeout", "1", "--mtu", "1400")
+    )
+    assert changed == ["labels", "log_level", "shutdown_timeout"]
+    assert refused == ["mtu"]
 
 
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
@@ -70,6 +102,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ("data_root = '/x'", "unknown key 'data_root'; known keys: bip, bridge, conmon, data-root"),
         ("mtu = 'wide'", "mtu: 'wide' is not a whole number"),
         ("mtu = [1, 2]", "mtu: one value is needed, 2 are given"),
+        ("tls = 1", "tls: '1' is neither true nor false"),
         ("= 1", "is not valid TOML"),
     ],
 )
@@ -94,6 +127,7 @@ def test_a_bad_file_is_named(
         (["--default-address-pool", "10.0.0.0/8"], "use base=10.0.0.0/16,size=24"),
         (["--default-address-pool", "base=10.0.0.0/16,size=8"], "no /8 fits into 10.0.0.0/16"),
         (["--fixed-cidr", "10.0.0.1/24"], "has host bits set"),
+        (["--tls=perhaps"], "--tls: 'perhaps' is neither true nor false"),
         (["--log-level", "loud"], "debug, info, warn, error, fatal"),
         (["--no-such-flag"], "--no-such-flag"),
         (["--config", "/no/such/file"], "cannot read /no/such/file"),

@@ -17,6 +17,7 @@ from typing import Any
 from davit import __version__
 from davit.config import DEFAULT_CONFIG_FILE, AddressPool, Settings
 from davit.errors import DavitError, InvalidParameter
+from davit.sys.activation import take_sockets
 
 _LEVELS = ("debug", "info", "warn", "error", "fatal")
 
@@ -25,7 +26,8 @@ _LEVELS = ("debug", "info", "warn", "error", "fatal")
 class _Option:
     """A flag, and the key of the same name in the configuration file.
 
-    names: long names, the first is shown. field: of Settings. many: may be repeated.
+    names: long names, the first is shown. field: of Settings. value: what help calls it, empty for
+    a flag that may stand alone. many: may be repeated.
     """
 
     names: tuple[str, ...]
@@ -45,6 +47,12 @@ def _number(text: str) -> int:
     if not text.isdigit():
         raise InvalidParameter(f"{text!r} is not a whole number")
     return int(text)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise InvalidParameter(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
 
 
 def _level(text: str) -> str:
@@ -92,7 +100,19 @@ def _pool(text: str) -> AddressPool:
 _OPTIONS = (
     _Option(("data-root",), "data_root", "DIR", "what survives a reboot: images, state", _path),
     _Option(("run-root", "exec-root"), "run_root", "DIR", "what does not: sockets, mounts", _path),
-    _Option(("host",), "hosts", "URL", "unix:///PATH or tcp://ADDRESS:PORT", many=True, short="-H"),
+    _Option(
+        ("host",),
+        "hosts",
+        "URL",
+        "unix:///PATH, tcp://ADDRESS:PORT, or fd:// for sockets of the service manager",
+        many=True,
+        short="-H",
+    ),
+    _Option(("tls",), "tls", "", "TLS on tcp://; false: none is needed", _boolean),
+    _Option(("tlsverify",), "tls_verify", "", "TLS, for clients whom the CA has signed", _boolean),
+    _Option(("tlscacert",), "tls_ca", "FILE", "who signs clients' certificates", _path),
+    _Option(("tlscert",), "tls_certificate", "FILE", "the engine's certificate", _path),
+    _Option(("tlskey",), "tls_key", "FILE", "the key of this certificate", _path),
     _Option(("group",), "group", "GROUP", "group of the unix sockets", short="-G"),
     _Option(("pidfile",), "pidfile", "FILE", "write the process ID there", _path, short="-p"),
     _Option(
@@ -131,13 +151,13 @@ _OPTIONS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``davitd``; return its exit status."""
     parser = _parser()
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(_spell_out(sys.argv[1:] if arguments is None else arguments))
     try:
         settings = _settings(given)
     except InvalidParameter as error:
         parser.error(error.message)
     logging.basicConfig(
-        level=_log_level(settings.log_level),
+        level=settings.logging_level,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
@@ -147,7 +167,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.command == "erase":
             return daemon.erase(settings, data=given.data)
-        return daemon.run(settings, notify_socket=os.environ.pop("NOTIFY_SOCKET", ""))
+        return daemon.run(
+            settings,
+            notify_socket=os.environ.pop("NOTIFY_SOCKET", ""),
+            activated=take_sockets(os.environ),
+            read_again=lambda: _settings(given),
+        )
     except DavitError as error:
         print(f"davitd: {error.message}", file=sys.stderr)
         return 1
@@ -182,10 +207,16 @@ def _parser() -> argparse.ArgumentParser:
             *([option.short] if option.short else []),
             dest=option.field,
             action="append",
-            metavar=option.value,
+            metavar=option.value or "BOOL",
             help=option.help,
         )
     return parser
+
+
+def _spell_out(arguments: Sequence[str]) -> list[str]:
+    """Write flags that stand alone with their value, so that they do not take the next word."""
+    alone = {f"--{name}" for option in _OPTIONS if not option.value for name in option.names}
+    return [f"{word}=true" if word in alone else word for word in arguments]
 
 
 def _settings(given: argparse.Namespace) -> Settings:
@@ -240,6 +271,8 @@ def _read_file(name: str) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     """Write a TOML value as the command line has it: a table as ``base=…,size=…``."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, dict):
         return ",".join(f"{key}={item}" for key, item in value.items())
     return str(value)
@@ -260,9 +293,3 @@ def _validate(settings: Settings) -> None:
     for program in (settings.runtime, settings.conmon):
         if shutil.which(program) is None:
             raise InvalidParameter(f"{program} is not installed, or not in PATH")
-
-
-def _log_level(name: str) -> int:
-    return {"warn": logging.WARNING, "fatal": logging.CRITICAL}.get(
-        name, getattr(logging, name.upper(), logging.INFO)
-    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 DEFAULT_CONFIG_FILE = Path("/etc/davit/davit.toml")
 DEFAULT_DATA_ROOT = Path("/var/lib/davit")
 DEFAULT_RUN_ROOT = Path("/run/davit")
+DEFAULT_TLS = Path("/etc/davit/tls")
 DEFAULT_HOST = "unix:///run/davit/davit.sock"
 
 
@@ -40,7 +42,9 @@ class Settings:
 
     data_root: what must survive a reboot (images, layers, volumes, state).
     run_root: what must not (sockets, pid files, mounts, network namespaces).
-    hosts: listeners, ``unix://PATH`` or ``tcp://ADDRESS:PORT``.
+    hosts: listeners, ``unix://PATH``, ``tcp://ADDRESS:PORT`` or ``fd://``.
+    tls: TLS on TCP; None when nobody said so, and then plain TCP is for the loopback only.
+    tls_verify: TLS, and clients need a certificate signed by ``tls_ca``.
     group: group that owns unix sockets; the name or number, empty for root's.
     runtime, conmon: executables, looked up in PATH when not absolute.
     bridge: interface name of the default network; ``none`` for no default network;
@@ -51,6 +55,11 @@ class Settings:
     data_root: Path = DEFAULT_DATA_ROOT
     run_root: Path = DEFAULT_RUN_ROOT
     hosts: tuple[str, ...] = (DEFAULT_HOST,)
+    tls: bool | None = None
+    tls_verify: bool | None = None
+    tls_ca: Path = DEFAULT_TLS / "ca.pem"
+    tls_certificate: Path = DEFAULT_TLS / "cert.pem"
+    tls_key: Path = DEFAULT_TLS / "key.pem"
     group: str = ""
     pidfile: Path | None = None
     runtime: str = "runc"
@@ -71,6 +80,22 @@ class Settings:
     default_ulimits: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
+    def logging_level(self) -> int:
+        """The level's number in the module ``logging``."""
+        return {"warn": logging.WARNING, "fatal": logging.CRITICAL}.get(
+            self.log_level, getattr(logging, self.log_level.upper(), logging.INFO)
+        )
+
+    @property
+    def uses_tls(self) -> bool:
+        return bool(self.tls or self.tls_verify)
+
+    @property
+    def allows_plain_tcp(self) -> bool:
+        """Whether TLS was declined in so many words, as dockerd wants to hear it."""
+        return not self.uses_tls and False in (self.tls, self.tls_verify)
+
+    @property
     def instance(self) -> str:
         """Eight hex digits that tell this daemon from others on the same kernel.
 
@@ -89,3 +114,22 @@ class Settings:
         if self.bridge:
             return self.bridge
         return "davit0" if self.is_default_instance else f"davit-{self.instance}"
+
+
+LIVE = frozenset({"labels", "log_level", "shutdown_timeout"})
+"""Settings that change without a restart. The TLS files are read again, too."""
+
+
+def reloaded(now: Settings, wanted: Settings) -> tuple[Settings, list[str], list[str]]:
+    """Return the settings after a reload: what has changed, and what needs a restart to change.
+
+    The names are those of :class:`Settings`' fields.
+    """
+    differ = [
+        entry.name
+        for entry in fields(Settings)
+        if getattr(now, entry.name) != getattr(wanted, entry.name)
+    ]
+    changed = [name for name in differ if name in LIVE]
+    after = replace(now, **{name: getattr(wanted, name) for name in changed})
+    return after, changed, [name for name in differ if name not in LIVE]

@@ -7,10 +7,13 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Iterator
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 from davit import __version__
+from davit.api.listeners import Activated
 from davit.api.routes import (
     container_io,
     containers,
@@ -25,7 +28,8 @@ from davit.api.routes import (
 )
 from davit.api.routes import exec as exec_
 from davit.api.server import Server
-from davit.config import Settings
+from davit.api.tls import TlsFiles
+from davit.config import Settings, reloaded
 from davit.drivers.cgroup import UsageReader
 from davit.drivers.conmon import ConmonMonitors
 from davit.drivers.conmon.layout import Layout
@@ -33,6 +37,7 @@ from davit.drivers.conmon.runtime import Runtime
 from davit.drivers.logs.reader import LogReader
 from davit.drivers.overlay import OverlayRootfs
 from davit.drivers.volume import LocalVolumes
+from davit.errors import DavitError
 from davit.services import erase as erasing
 from davit.services.containers.context import Context
 from davit.services.containers.exec import ExecService
@@ -54,7 +59,7 @@ from davit.store.images import ImageStore
 from davit.store.layers import LayerStore
 from davit.store.paths import Paths
 from davit.store.volumes import VolumeStore
-from davit.sys import host
+from davit.sys import dump, host
 from davit.sys.lock import RootLock
 from davit.sys.notify import notify
 from davit.sys.process import watch_children
@@ -62,11 +67,20 @@ from davit.sys.process import watch_children
 logger = logging.getLogger(__name__)
 
 
-def run(settings: Settings, *, notify_socket: str = "") -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status. Containers go on without davitd."""
+def run(
+    settings: Settings,
+    *,
+    notify_socket: str = "",
+    activated: Sequence[tuple[str, socket.socket]] = (),
+    read_again: Callable[[], Settings],
+) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status. Containers go on without davitd.
+
+    activated: sockets of the service manager. read_again: read the settings anew, for SIGHUP.
+    """
     with _locked(settings), _pidfile(settings.pidfile):
         watch_children()
-        asyncio.run(_serve(settings, notify_socket))
+        asyncio.run(_serve(settings, notify_socket, activated, read_again))
     return 0
 
 
@@ -77,8 +91,13 @@ def erase(settings: Settings, *, data: bool) -> int:
     return 0
 
 
-async def _serve(settings: Settings, notify_socket: str) -> None:
-    stopping = _stop_on_signals()
+async def _serve(
+    settings: Settings,
+    notify_socket: str,
+    activated: Sequence[tuple[str, socket.socket]],
+    read_again: Callable[[], Settings],
+) -> None:
+    stopping, reloading = _watch_signals()
     paths = Paths(data=settings.data_root, run=settings.run_root)
     rootfs = OverlayRootfs()
     rootfs.check(paths.data)
@@ -139,6 +158,7 @@ async def _serve(settings: Settings, notify_socket: str) -> None:
             containers=container_rows.all,
             images=image_rows.all,
             listeners=event_service.count,
+            publish=event_service.publish,
         )
 
         # Reconcile: adopt what runs, finish or roll back what was in flight, remove orphans.
@@ -165,13 +185,29 @@ async def _serve(settings: Settings, notify_socket: str) -> None:
                 *missing.routes(),
             ],
             group=settings.group,
+            tls=_tls(settings),
+            plain_tcp=settings.allows_plain_tcp,
+            activated=[Activated(name, taken) for name, taken in activated],
         )
-        stack.push_async_callback(server.close, settings.shutdown_timeout)
+        # Asked at the end: it may have been changed by then.
+        stack.push_async_callback(lambda: server.close(context.settings.shutdown_timeout))
         await server.listen(settings.hosts)
+
+        async def reload() -> None:
+            wanted = await asyncio.to_thread(read_again)
+            await server.reload()
+            context.settings, changed, refused = reloaded(context.settings, wanted)
+            logging.getLogger().setLevel(context.settings.logging_level)
+            system_service.reload(context.settings)
+            logger.info("reload: changed: %s", ", ".join(changed) or "nothing")
+            if refused:
+                logger.warning("reload: needs a restart of davitd: %s", ", ".join(refused))
 
         notify(notify_socket, "READY=1")
         logger.info("davitd %s is ready; data root %s", __version__, settings.data_root)
+        reloads = asyncio.create_task(_reload(reloading, notify_socket, reload))
         await stopping.wait()
+        reloads.cancel()
         notify(notify_socket, "STOPPING=1")
         logger.info("davitd stops; containers go on")
 
@@ -195,15 +231,40 @@ def _layout(paths: Paths) -> Layout:
     )
 
 
-def _stop_on_signals() -> asyncio.Event:
-    stopping = asyncio.Event()
+def _tls(settings: Settings) -> TlsFiles | None:
+    if not settings.uses_tls:
+        return None
+    return TlsFiles(
+        settings.tls_certificate,
+        settings.tls_key,
+        settings.tls_ca if settings.tls_verify else None,
+    )
+
+
+def _watch_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Return what SIGTERM and SIGINT set, and what SIGHUP sets. SIGUSR1 tells what goes on."""
+    stopping, reloading = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    loop.add_signal_handler(
-        signal.SIGHUP, logger.warning, "settings are read at start only: restart davitd instead"
-    )
-    return stopping
+    loop.add_signal_handler(signal.SIGHUP, reloading.set)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: logger.info("SIGUSR1: %s", dump.describe()))
+    return stopping, reloading
+
+
+async def _reload(
+    wanted: asyncio.Event, notify_socket: str, reload: Callable[[], Awaitable[None]]
+) -> None:
+    """Reload whenever it is wanted; what is wrong with the new settings is logged."""
+    while True:
+        await wanted.wait()
+        wanted.clear()
+        notify(notify_socket, f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            await reload()
+        except DavitError as error:
+            logger.error("reload: nothing is changed: %s", error.message)
+        notify(notify_socket, "READY=1")
 
 
 @contextlib.contextmanager

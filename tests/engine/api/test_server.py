@@ -10,6 +10,7 @@ from aiohttp import web
 
 from davit import errors
 from davit.api import response
+from davit.api.listeners import Activated
 from davit.api.routing import Call, Route
 from davit.api.server import Server
 from tests.engine.api.conftest import Serve, ask
@@ -202,8 +203,13 @@ async def test_a_stale_socket_is_replaced_and_a_live_one_is_not(tmp_path: Path) 
     ("host", "words"),
     [
         ("unix://relative", "absolute path"),
-        ("fd://", "unix:// and tcp:// only"),
-        ("tcp://127.0.0.1", "ADDRESS:PORT"),
+        ("npipe://x", "unix://, tcp:// and fd:// only"),
+        ("fd://", "passed: none"),
+        ("tcp://127.0.0.1:port", "ADDRESS:PORT"),
+        ("tcp://127.0.0.1:0/path", "ADDRESS:PORT"),
+        ("tcp://no.such.name.invalid:1", "cannot listen on tcp://no.such.name.invalid:1"),
+        ("tcp://0.0.0.0:0", "use --tlsverify, or say --tls=false"),
+        ("tcp://[::]:0", "use --tlsverify, or say --tls=false"),
         ("unix:///" + "x" * 200, "too long"),
     ],
 )
@@ -226,6 +232,53 @@ async def test_tcp_is_served_with_a_warning(
     writer.close()
     await writer.wait_closed()
     await server.close()
+
+
+async def test_who_declines_tls_may_serve_all_the_world(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server([], plain_tcp=True)
+    await server.listen(["tcp://0.0.0.0:0"])
+    assert "root on this machine" in caplog.text
+    await server.close()
+
+
+async def test_a_busy_address_is_named(unused_tcp_port: int, tmp_path: Path) -> None:
+    host = f"tcp://127.0.0.1:{unused_tcp_port}"
+    first, second = Server([]), Server([])
+    await first.listen([host])
+    with pytest.raises(errors.Conflict, match=f"{host}: Address already in use by another"):
+        await second.listen([f"unix://{tmp_path}/s", host])
+    await second.close()
+    assert not (tmp_path / "s").exists()
+    await first.close()
+
+
+async def test_a_dual_stack_address_serves_both(unused_tcp_port: int) -> None:
+    server = Server([Route("GET", "/x/{name}", echo)], plain_tcp=True)
+    await server.listen([f"tcp://[::]:{unused_tcp_port}"])
+    for address in ("127.0.0.1", "::1"):
+        reader, writer = await asyncio.open_connection(address, unused_tcp_port)
+        writer.write(b"GET /x/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+        await writer.wait_closed()
+    await server.close()
+
+
+async def test_sockets_of_the_service_manager(tmp_path: Path) -> None:
+    given = []
+    for name in ("api", "other"):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(tmp_path / name))
+        given.append(Activated(name, listener))
+    server = Server([Route("GET", "/x/{name}", echo)], activated=given)
+    with pytest.raises(errors.InvalidParameter, match="passed: api, other"):
+        await server.listen(["fd://third"])
+    await server.listen(["fd://api", "fd://4"])
+    for name in ("api", "other"):
+        assert (await ask(tmp_path / name, "GET /x/a HTTP/1.1")).startswith(b"HTTP/1.1 200 ")
+    await server.close()
+    # They are the service manager's to remove.
+    assert (tmp_path / "api").exists()
 
 
 async def test_an_unknown_group_is_named(tmp_path: Path) -> None:

@@ -4,96 +4,120 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import grp
 import logging
-import os
 import re
-import socket
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from davit.api import errors, response
+from davit.api import errors, listeners, response
 from davit.api.hijack import Hijacked
+from davit.api.listeners import Activated, Listener
 from davit.api.routing import API_VERSION, MIN_API_VERSION, Call, Route, Router
-from davit.errors import Conflict, DavitError, InvalidParameter, NotFound, NotSupported
+from davit.api.tls import TlsFiles, TlsFront
+from davit.errors import DavitError, InvalidParameter, NotFound
 
 logger = logging.getLogger(__name__)
 
 _VERSIONED = re.compile(r"/v(\d+)\.(\d+)(/.*)")
 # Archives are streamed and not limited; this is for JSON.
 _MAX_BODY = 4 << 20
-_BACKLOG = 128
 
 
 class Server:
     """Serves route tables on any number of listeners."""
 
-    def __init__(self, routes: Iterable[Route], *, group: str = "") -> None:
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        *,
+        group: str = "",
+        tls: TlsFiles | None = None,
+        plain_tcp: bool = False,
+        activated: Sequence[Activated] = (),
+    ) -> None:
+        """group: of unix sockets. tls: for TCP. plain_tcp: allow TCP without it to all the world.
+
+        activated: sockets that are open already, for ``fd://``.
+        """
         self._router = Router(routes)
         self._group = group
+        self._plain_tcp = plain_tcp
+        self._activated = activated
         self._aborting = asyncio.Event()
-        self._sockets: list[Path] = []
+        self._listeners: list[Listener] = []
         self._calls: set[asyncio.Task[web.StreamResponse]] = set()
-        self._runner = web.ServerRunner(
-            web.Server(
-                self._answer,
-                request_factory=_make_request,
-                handler_cancellation=True,
-                access_log=None,
-                max_line_size=64 << 10,
-                max_field_size=64 << 10,
-            ),
-            # close() has waited for what is worth waiting for.
-            shutdown_timeout=1,
+        http = web.Server(
+            self._answer,
+            request_factory=_make_request,
+            handler_cancellation=True,
+            access_log=None,
+            max_line_size=64 << 10,
+            max_field_size=64 << 10,
         )
+        # close() has waited for what is worth waiting for.
+        self._runner = web.ServerRunner(http, shutdown_timeout=1)
+        self._front = TlsFront(tls, http) if tls is not None else None
 
     async def listen(self, hosts: Iterable[str]) -> None:
         """Open all listeners. Raises InvalidParameter, NotSupported, Conflict naming the host."""
+        await self.reload()
         await self._runner.setup()
         for host in hosts:
             await self._listen(host)
             logger.info("API listens on %s", host)
 
+    async def reload(self) -> None:
+        """Read the TLS files again, for new connections. Raises InvalidParameter naming one."""
+        if self._front is not None:
+            await self._front.load()
+
     async def close(self, timeout: float = 5) -> None:
         """Stop listening, end streams, let other requests finish for ``timeout`` seconds."""
         for site in list(self._runner.sites):
             await site.stop()
-        for path in self._sockets:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+        if self._front is not None:
+            self._front.stop()
+        for listener in self._listeners:
+            await asyncio.to_thread(listener.close)
         self._aborting.set()
         if self._calls:
             await asyncio.wait(self._calls, timeout=timeout)
         await self._runner.cleanup()
+        if self._front is not None:
+            await self._front.close()
 
     async def _listen(self, host: str) -> None:
-        scheme, _, rest = host.partition("://")
-        if scheme == "unix":
-            if not rest.startswith("/"):
-                raise InvalidParameter(f"host {host}: an absolute path is needed: unix:///PATH")
-            path = Path(rest)
-            listener = await asyncio.to_thread(_bind_unix, path, _group_id(self._group))
-            self._sockets.append(path)
-            await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
-        elif scheme == "tcp":
-            target = urlsplit(host)
-            if not target.hostname or not target.port:
-                raise InvalidParameter(f"host {host}: use tcp://ADDRESS:PORT")
-            logger.warning(
-                "API on %s is neither encrypted nor authenticated: whoever reaches this port is "
-                "root on this machine",
-                host,
+        opened = await asyncio.to_thread(
+            listeners.open_host,
+            host,
+            group=self._group,
+            tls=self._front is not None,
+            activated=self._activated,
+        )
+        self._listeners += opened
+        for listener in opened:
+            if listener.is_tcp and self._front is not None:
+                await self._front.listen(listener.socket)
+                continue
+            if listener.is_tcp:
+                self._check_plain(host, listener)
+            site = web.SockSite(self._runner, listener.socket, backlog=listeners.BACKLOG)
+            await site.start()
+
+    def _check_plain(self, host: str, listener: Listener) -> None:
+        """Raise InvalidParameter when strangers could reach an API without TLS."""
+        if not listener.is_loopback and not self._plain_tcp:
+            raise InvalidParameter(
+                f"host {host}: without TLS whoever reaches this port is root on this machine: use "
+                "--tlsverify, or say --tls=false when something else guards it"
             )
-            try:
-                await web.TCPSite(self._runner, target.hostname, target.port).start()
-            except OSError as error:
-                raise Conflict(f"cannot listen on {host}: {error.strerror}") from None
-        else:
-            raise NotSupported(f"host {host}: davit listens on unix:// and tcp:// only")
+        logger.warning(
+            "API on %s is neither encrypted nor authenticated: whoever reaches this port is "
+            "root on this machine",
+            host,
+        )
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         answer = await self._guarded(request)
@@ -210,49 +234,3 @@ def _make_request(*parts: Any) -> web.BaseRequest:
         asyncio.get_running_loop(),
         client_max_size=_MAX_BODY,
     )
-
-
-def _group_id(group: str) -> int:
-    if not group:
-        return -1
-    if group.isdigit():
-        return int(group)
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise InvalidParameter(
-            f"group {group!r} does not exist: create it, or name another with --group"
-        ) from None
-
-
-def _bind_unix(path: Path, group: int) -> socket.socket:
-    """Bind a socket that only root and the group can use from its first moment on. Blocking."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    before = os.umask(0o177)
-    try:
-        _remove_stale(path)
-        listener.bind(str(path))
-        os.chown(path, -1, group)
-        path.chmod(0o660)
-    except OSError as error:
-        listener.close()
-        hint = ": the path is too long for a socket" if "too long" in str(error) else ""
-        raise Conflict(f"cannot listen on unix://{path}: {error}{hint}") from None
-    except DavitError:
-        listener.close()
-        raise
-    finally:
-        os.umask(before)
-    return listener
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove the socket of a daemon that is no more. Raises Conflict when someone answers."""
-    if not path.is_socket():
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        refused = probe.connect_ex(str(path))
-    if refused != errno.ECONNREFUSED:
-        raise Conflict(f"cannot listen on unix://{path}: another daemon listens there already")
-    path.unlink()

@@ -7,11 +7,11 @@ import os
 import platform
 import re
 import uuid
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Mapping, Sized
 from pathlib import Path
 
 from davit.config import Settings
-from davit.model import times
+from davit.model import codec, times
 from davit.model.container import Container, Status
 from davit.model.system import Component, Counts, Host, Overview
 from davit.store.db import Database
@@ -31,12 +31,14 @@ class SystemService:
         containers: Callable[[], list[Container]],
         images: Callable[[], Sized],
         listeners: Callable[[], int],
+        publish: Callable[[str, str, str, Mapping[str, str]], None],
     ) -> None:
         self._settings = settings
         self._instance_id = instance_id
         self._containers = containers
         self._images = images
         self._listeners = listeners
+        self._publish = publish
         self._started = times.now()
         self._components: tuple[Component, Component] | None = None
 
@@ -59,6 +61,21 @@ class SystemService:
             tasks=len(asyncio.all_tasks()),
             listeners=self._listeners(),
             started=self._started,
+        )
+
+    def reload(self, settings: Settings) -> None:
+        """Take settings that were read again, and tell by an event what holds now."""
+        self._settings = settings
+        self._publish(
+            "daemon",
+            "reload",
+            self._instance_id,
+            {
+                "name": platform.node(),
+                "debug": str(settings.log_level == "debug").lower(),
+                "labels": codec.encode(settings.labels).decode(),
+                "shutdown-timeout": str(settings.shutdown_timeout),
+            },
         )
 
     def _counts(self) -> Counts:
