@@ -15,6 +15,7 @@ from pathlib import Path
 from davit import __version__
 from davit.api.listeners import Activated
 from davit.api.routes import (
+    auth,
     container_io,
     containers,
     events,
@@ -49,6 +50,7 @@ from davit.services.containers.streams import ContainerStreams
 from davit.services.events import EventService
 from davit.services.images.service import ImageService
 from davit.services.networks.service import NetworkService
+from davit.services.registries import RegistryService
 from davit.services.system import SystemService, instance_id
 from davit.services.volumes import VolumeService
 from davit.spec import capabilities
@@ -173,6 +175,7 @@ async def _serve(
         server = Server(
             [
                 *system.routes(system_service),
+                *auth.routes(RegistryService()),
                 *events.routes(event_service),
                 *containers.routes(container_service),
                 *container_io.routes(container_service, streams),

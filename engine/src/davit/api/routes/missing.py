@@ -11,7 +11,6 @@ from davit.api.routing import Call, Handler, Route
 from davit.errors import NotFound, NotSupported
 
 _TABLE = """
-POST   /auth
 POST   /build
 POST   /build/prune
 POST   /commit

@@ -1,0 +1,1 @@
+"""Image registries: transport, authentication, and the client that has both."""

@@ -1,0 +1,126 @@
+"""Who we are to a registry: answers to its challenges.
+
+Source: distribution, "Token Authentication Specification" and "OAuth2 token authentication".
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from davit.drivers.registry.challenge import Challenge
+from davit.drivers.registry.transport import Transport
+from davit.errors import Unauthorized, Unavailable
+
+_CLIENT = "docker"
+# More than this of an error's page is nothing that a user reads.
+_WORDS = 300
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """identity_token: a refresh token in place of the password. registry_token: used as it is."""
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+
+    @property
+    def basic(self) -> str:
+        pair = f"{self.username}:{self.password}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+
+
+class Token(msgspec.Struct):
+    """What a token server answers; ``access_token`` is what OAuth calls it."""
+
+    token: str = ""
+    access_token: str = ""
+    refresh_token: str = ""
+
+
+async def authorization(
+    transport: Transport,
+    challenge: Challenge,
+    credentials: Credentials,
+    *,
+    scope: str = "",
+    offline: bool = False,
+    verify: bool = True,
+) -> tuple[str, str]:
+    """Return the value of ``Authorization`` that answers a challenge, and a refresh token if any.
+
+    scope: ``repository:NAME:pull,push``. offline: ask for a token that outlives the password.
+    Raises Unauthorized with the server's words; Unavailable.
+    """
+    if credentials.registry_token:
+        return f"Bearer {credentials.registry_token}", ""
+    if challenge.scheme == "basic":
+        return credentials.basic, ""
+    realm = challenge.parameters.get("realm", "")
+    if not realm:
+        raise Unavailable("the registry asks for a token and does not say where to get one")
+    parameters = {"service": challenge.parameters.get("service", ""), "client_id": _CLIENT}
+    if scope:
+        parameters["scope"] = scope
+    if credentials.identity_token:
+        parameters |= {
+            "grant_type": "refresh_token",
+            "refresh_token": credentials.identity_token,
+        }
+        sending = transport.request("POST", realm, form=parameters, verify=verify)
+    else:
+        headers = {"Authorization": credentials.basic} if credentials.username else {}
+        if credentials.username:
+            parameters["account"] = credentials.username
+        if offline:
+            parameters["offline_token"] = "true"
+        sending = transport.request("GET", realm, headers=headers, query=parameters, verify=verify)
+    async with sending as answer:
+        await refuse(answer)
+        given = await _token(answer, realm)
+    return f"Bearer {given.token or given.access_token}", given.refresh_token
+
+
+async def refuse(answer: aiohttp.ClientResponse) -> None:
+    """Raise what an answer other than 2xx means: Unauthorized or Unavailable."""
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        return
+    words = _words(await answer.text(errors="replace"))
+    if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise Unauthorized(
+            f'Get "{answer.url}": unauthorized: {words or "authentication required"}'
+        )
+    reason = f"{answer.status} {answer.reason}" + (f": {words}" if words else "")
+    raise Unavailable(f"login attempt to {answer.url} failed with status: {reason}")
+
+
+async def _token(answer: aiohttp.ClientResponse, realm: str) -> Token:
+    try:
+        token = msgspec.json.decode(await answer.read(), type=Token)
+    except msgspec.MsgspecError as error:
+        raise Unavailable(f"the token server {realm} answers what is no token: {error}") from None
+    if not token.token and not token.access_token:
+        raise Unavailable(f"the token server {realm} gives no token")
+    return token
+
+
+def _words(text: str) -> str:
+    """Take the message out of an error's body: the registry's form, a token server's, or none."""
+    try:
+        body: Any = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    errors = body.get("errors")
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+        body = errors[0]
+    words = next((body[key] for key in ("message", "details", "error") if body.get(key)), "")
+    return str(words)[:_WORDS]

@@ -1,0 +1,21 @@
+"""Registries: who a client is there, and what logging in answers."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class AuthConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of ``POST /auth``, and of the header ``X-Registry-Auth``.
+
+    serveraddress: host, ``host:port`` or an URL; empty for Docker Hub. identitytoken: a token that
+    a former login gave, in place of the password.
+    """
+
+    username: str = ""
+    password: str = ""
+    email: str = ""
+    auth: str = ""
+    serveraddress: str = ""
+    identitytoken: str = ""
+    registrytoken: str = ""

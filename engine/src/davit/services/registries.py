@@ -1,0 +1,41 @@
+"""Logging in to registries."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+
+from davit.drivers.registry.auth import Credentials
+from davit.drivers.registry.client import RegistryClient
+from davit.errors import InvalidParameter
+from davit.model.registry import AuthConfig
+
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+"""What is always spoken to without verified TLS, as with Docker."""
+
+
+class RegistryService:
+    """insecure: hosts, ``host:port`` and CIDRs, besides loopback, without verified TLS."""
+
+    def __init__(self, insecure: Iterable[str] = ()) -> None:
+        self._client = RegistryClient((*LOOPBACK, *insecure))
+
+    async def login(self, wish: AuthConfig) -> str:
+        """Verify; return an identity token, empty when the registry gives none.
+
+        Raises Unauthorized with the registry's words, Unavailable, InvalidParameter.
+        """
+        return await self._client.login(wish.serveraddress, credentials(wish))
+
+
+def credentials(wish: AuthConfig) -> Credentials:
+    """Read the client's configuration, whichever of its forms it has. Raises InvalidParameter."""
+    username, password = wish.username, wish.password
+    if wish.auth and not username:
+        try:
+            pair = base64.b64decode(wish.auth, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise InvalidParameter("auth: base64 of USER:PASSWORD is needed") from None
+        username, _, password = pair.partition(":")
+    return Credentials(username, password, wish.identitytoken, wish.registrytoken)
