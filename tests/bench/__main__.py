@@ -14,9 +14,10 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tests.bench import lifecycle, memory, playbook, report
+from tests.bench import clients, lifecycle, memory, playbook, report
 from tests.bench.engines import Engine, import_busybox, start_davit, start_moby
 
+SUBJECTS = ["lifecycle", "memory", "clients", "playbook"]
 INSIDE = "DAVIT_BENCH_NAMESPACE"
 
 
@@ -53,9 +54,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write the numbers into this file, too")
     parser.add_argument(
         "--only",
-        choices=["lifecycle", "memory", "playbook"],
+        choices=SUBJECTS,
         nargs="+",
-        default=["lifecycle", "memory", "playbook"],
+        default=SUBJECTS,
     )
     return parser.parse_args()
 
@@ -85,6 +86,9 @@ def measure(
     if "memory" in options.only:
         say(f"{options.running} running containers on each engine")
         rows += memory.measure_running(moby, davit, options.running)
+    if "clients" in options.only:
+        say("docker logs, docker run -d and docker ps on each engine")
+        rows += clients.measure(moby, davit)
     if "playbook" in options.only:
         say(f"{options.plays} unchanged runs of each playbook")
         rows += playbook.measure(moby, davit, root, options.plays, options.containers)

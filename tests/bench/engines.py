@@ -54,8 +54,20 @@ def start_moby(root: Path) -> Iterator[Engine]:
     ]
     with _started("Moby", root, arguments) as engine:
         yield engine
-    for cgroup in Path("/sys/fs/cgroup").glob(f"**/{CGROUP}"):
-        cgroup.rmdir()
+    _remove_cgroups()
+
+
+def _remove_cgroups() -> None:
+    """Remove what Moby leaves; the kernel is still busy with those of the last containers."""
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while left := list(Path("/sys/fs/cgroup").glob(f"*/{CGROUP}")):
+        for top in left:
+            with contextlib.suppress(OSError):
+                for place, _, _ in os.walk(top, topdown=False):
+                    os.rmdir(place)
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"cgroups stay busy: {', '.join(map(str, left))}")
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager

@@ -97,6 +97,10 @@ class ContainerStore:
             self._names.pop(container.name, None)
         await self._database.delete(_TABLE, container_id)
 
+    def has_name(self, name: str) -> bool:
+        """Whether a container has the name, or is about to."""
+        return name in self._names
+
     def check_name(self, name: str) -> None:
         """Raise Conflict, with the holder's ID, when the name is in use."""
         holder = self._names.get(name)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from davit.errors import SystemFailure
 from davit.store.migrations import migrate
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ class Database:
 
         durable: whether the row must survive a power failure (one fsync). What a restart of davitd
         can find out again (a container's state is held by its monitor) need not: it survives the
-        death of davitd in any case.
+        death of davitd in any case. Raises SystemFailure when it cannot be written.
         """
         return await self._submit(self._transact, work, durable)
 
@@ -84,13 +85,18 @@ class Database:
             raise RuntimeError("the database is not open")
         # In WAL mode NORMAL does without the fsync of each commit; FULL does it.
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             result = work(connection)
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise SystemFailure(
+                f"davitd cannot write its state to {self._path}: {error}; "
+                "make room on that disk, and check that it can be written to"
+            ) from error
+        finally:
+            if connection.in_transaction:  # SQLite itself has ended some that failed
+                connection.execute("ROLLBACK")
         return result
 
     async def _submit(self, function: Callable[..., T], *args: Any) -> T:

@@ -67,7 +67,7 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
     words = merge.command(config)
     container = Container(
         id=container_id,
-        name=name or _free_name(ctx),
+        name=name,
         created=times.now(),
         image_id=image.id,
         config=msgspec.structs.replace(config, hostname=hostname),
@@ -84,6 +84,8 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
             container = msgspec.structs.replace(container, mounts=points)
             filled = [point for point, wish in zip(points, wishes, strict=True) if wish.copy]
             await fill.fill_volumes(ctx, container, filled)
+            # Chosen at the last moment, for many may be created at once.
+            container = msgspec.structs.replace(container, name=name or _free_name(ctx))
             await ctx.store.add(container)
             undo.push_async_callback(ctx.store.remove, container_id)
             # From here on the row holds the layers; the image may have been removed until now.
@@ -164,9 +166,8 @@ def _hostname(ctx: Context, config: ContainerConfig, host: HostConfig, container
 
 
 def _free_name(ctx: Context) -> str:
-    taken = {container.name for container in ctx.store.all()}
     name = ids.random_name()
-    while name in taken:
+    while ctx.store.has_name(name):
         name = f"{ids.random_name()}_{secrets.randbelow(1000)}"
     return name
 
