@@ -120,7 +120,7 @@ REFUSALS: list[tuple[str, str, Any, int, str]] = [
     ("DELETE", "/networks/bridge", None, 403, "bridge"),
     ("DELETE", "/networks/nope", None, 404, "network nope not found"),
     ("POST", "/networks/front/connect", {"Container": "nobody"}, 404, "nobody"),
-    ("POST", "/networks/front/connect", {"Container": "up"}, 409, "already"),
+    ("POST", "/networks/front/connect", {"Container": "up"}, 403, "already"),
     ("GET", '/events?filters={"odd":["x"]}', None, 400, "invalid filter 'odd'"),
     ("GET", "/events?since=noon", None, 400, "invalid time 'noon'"),
     ("POST", "/swarm/init", {}, 501, "POST /swarm/init is not implemented by davit yet"),

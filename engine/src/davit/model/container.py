@@ -101,6 +101,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     config: the request merged with the image's configuration. image_id: ``sha256:…``.
     layers: diff IDs, lowest first, pinned at creation. networks: network *name* → wish.
     mounts: resolved at creation. created: ns since the epoch. host_config: as asked for.
+    links: alias → ID of the container on the default network that it stands for; the container may
+    be gone.
     """
 
     id: str
@@ -114,6 +116,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     layers: list[str] = []
     networks: dict[str, EndpointSettings] = {}
     mounts: list[MountPoint] = []
+    links: dict[str, str] = {}
     state: State = State()
 
 
@@ -164,7 +167,8 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
 
     directory: what it keeps on the host; root_fs: where its layers are mounted while it runs;
     layers: directories of its image, lowest first; image_tagged: whether ``config.image`` still
-    names its image. Sizes are bytes, None when not asked for.
+    names its image. links: ``/other:/name/alias``; link_names: ``/parent/alias`` of those that
+    link to it. Sizes are bytes, None when not asked for.
     """
 
     container: Container
@@ -176,6 +180,8 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     image_tagged: bool = True
     health: Health | None = None
     exec_ids: list[str] = []
+    links: list[str] = []
+    link_names: list[str] = []
     size_rw: int | None = None
     size_root_fs: int | None = None
 

@@ -39,6 +39,11 @@ class EndpointSettings(Wire, frozen=True):
     global_ipv6_prefix_len: int = msgspec.field(default=0, name="GlobalIPv6PrefixLen")
     dns_names: list[str] = msgspec.field(default_factory=list, name="DNSNames")
 
+    @property
+    def addresses(self) -> list[str]:
+        """What it got: the IPv4 address, then the IPv6 one; empty while nothing runs."""
+        return [held for held in (self.ip_address, self.global_ipv6_address) if held]
+
 
 class IPAMPool(Wire, frozen=True):
     """One subnet of a network; addresses as text, ``AuxiliaryAddresses`` name → address."""

@@ -22,6 +22,7 @@ class SpecFacts(msgspec.Struct, frozen=True, kw_only=True):
     devices: path asked for (``HostConfig.Devices``, ``BlkioDevice…``, ``BlkioWeightDevice``) →
         the nodes found there, several when it is a directory (``sys.devices.nodes``).
     init: a static tini or catatonit on the host, empty when there is none.
+    link_env: ``NAME=value`` about the containers that this one links to.
     default_ulimits: the daemon's, name → (soft, hard).
     """
 
@@ -39,4 +40,5 @@ class SpecFacts(msgspec.Struct, frozen=True, kw_only=True):
     host_devices: list[HostDevice] = []
     devices: dict[str, list[HostDevice]] = {}
     init: str = ""
+    link_env: list[str] = []
     default_ulimits: dict[str, tuple[int, int]] = {}

@@ -35,7 +35,12 @@ def build(
         args = [INIT_PATH, "--", *args]
     process = _process(
         args,
-        environment(config.env, hostname=config.hostname, tty=config.tty, home=facts.user.home),
+        environment(
+            [*facts.link_env, *config.env],
+            hostname=config.hostname,
+            tty=config.tty,
+            home=facts.user.home,
+        ),
         facts.user,
         cwd=config.working_dir,
         tty=config.tty,
@@ -58,6 +63,7 @@ def for_exec(
     command: Sequence[str],
     *,
     env: Sequence[str] = (),
+    link_env: Sequence[str] = (),
     cwd: str = "",
     tty: bool = False,
     privileged: bool = False,
@@ -65,7 +71,8 @@ def for_exec(
 ) -> dict[str, Any]:
     """Return the ``process`` of a further command in a running container.
 
-    env, cwd: added to, or instead of, the container's own. console_size: height and width.
+    env, cwd: added to, or instead of, the container's own.
+    link_env: as in ``SpecFacts``. console_size: height and width.
     """
     config, asked = container.config, container.host_config
     granted = [name for name in capabilities.ALL if name in host.capabilities]
@@ -73,7 +80,9 @@ def for_exec(
         granted = capabilities.granted(asked, host)
     process = _process(
         command,
-        environment([*config.env, *env], hostname=config.hostname, tty=tty, home=user.home),
+        environment(
+            [*link_env, *config.env, *env], hostname=config.hostname, tty=tty, home=user.home
+        ),
         user,
         cwd=cwd or config.working_dir,
         tty=tty,

@@ -107,7 +107,6 @@ REFUSALS: list[tuple[Request, type[DavitError], str]] = [
     (host(ExtraHosts=["x=nowhere"]), InvalidParameter, 'bad format for add-host: "x=nowhere"'),
     (host(ExtraHosts=["x"]), InvalidParameter, 'bad format for add-host: "x"'),
     (host(Runtime="kata"), InvalidParameter, "unknown or invalid runtime name: kata"),
-    (host(Links=["a:b"]), NotSupported, "HostConfig.Links"),
     (host(StorageOpt={"size": "1G"}), NotSupported, "HostConfig.StorageOpt"),
     (host(DeviceRequests=[{"Count": -1}]), NotSupported, "HostConfig.DeviceRequests"),
     (host(Sysctls={"kernel.hostname": "x"}), InvalidParameter, "kernel.hostname"),

@@ -1,5 +1,4 @@
-from davit.model.network import JoinRequest
-from davit.services.networks.resolver import Resolvers, hosts, resolv_conf
+from davit.services.networks.resolver import Resolvers, resolv_conf
 
 HOST = Resolvers.parse(
     """\
@@ -49,28 +48,3 @@ def test_servers_on_the_hosts_loopback_are_asked_by_davit() -> None:
     assert resolv_conf(NONE, host, ["bridge"]) == "nameserver 127.0.0.11\nsearch corp.example\n"
     assert resolv_conf(Resolvers(["1.2.3.4"]), host, ["bridge"]).startswith("nameserver 1.2.3.4\n")
     assert resolv_conf(NONE, NONE, ["bridge"]) == ""
-
-
-def test_hosts() -> None:
-    request = JoinRequest(
-        container_id="c",
-        name="web",
-        hostname="www",
-        endpoints={},
-        extra_hosts=["db:10.0.0.7", "six=[fd00::1]", "outer:fd00::2", "me:host-gateway"],
-    )
-    lines = hosts(request, "corp.example", ["10.1.0.2", "10.2.0.2"], "10.1.0.1").splitlines()
-    assert lines[:2] == ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
-    assert lines[-6:] == [
-        "10.0.0.7\tdb",
-        "fd00::1\tsix",
-        "fd00::2\touter",
-        "10.1.0.1\tme",
-        "10.1.0.2\twww.corp.example www",
-        "10.2.0.2\twww.corp.example www",
-    ]
-
-
-def test_a_full_name_has_its_first_part_beside_it() -> None:
-    request = JoinRequest(container_id="c", name="web", hostname="www.a.b", endpoints={})
-    assert hosts(request, "", ["10.1.0.2"], "").splitlines()[-1] == "10.1.0.2\twww.a.b www"

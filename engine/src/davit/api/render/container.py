@@ -39,7 +39,7 @@ def inspect(details: Details, version: Version) -> dict[str, Any]:
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": details.exec_ids or None,
-        "HostConfig": host_config(container),
+        "HostConfig": {**host_config(container), "Links": details.links or None},
         "GraphDriver": _graph_driver(details),
         "Mounts": [mount(point) for point in container.mounts],
         "Config": config(container.config),
@@ -56,7 +56,7 @@ def summary(details: Details, version: Version) -> dict[str, Any]:
     container = details.container
     shown: dict[str, Any] = {
         "Id": container.id,
-        "Names": [f"/{container.name}"],
+        "Names": [f"/{container.name}", *details.link_names],
         "Image": container.config.image if details.image_tagged else container.image_id,
         "ImageID": container.image_id,
         "Command": _command_line(container),

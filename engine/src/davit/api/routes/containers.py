@@ -51,6 +51,8 @@ class Containers(Protocol):
         self, reference: str, *, force: bool = False, volumes: bool = False
     ) -> None: ...
 
+    async def unlink(self, link: str) -> None: ...
+
     async def prune(self, filters: Filters) -> tuple[list[str], int]: ...
 
     async def rename(self, reference: str, name: str) -> None: ...
@@ -130,7 +132,8 @@ def routes(containers: Containers) -> list[Route]:
 
     async def remove(call: Call) -> web.StreamResponse:
         if call.flag("link"):
-            raise NotSupported("links are not supported by davit: use a network and its aliases")
+            await containers.unlink(call.name("id"))
+            return response.no_content()
         await containers.remove(call.name("id"), force=call.flag("force"), volumes=call.flag("v"))
         return response.no_content()
 
@@ -164,5 +167,6 @@ def routes(containers: Containers) -> list[Route]:
         Route("POST", "/containers/{id}/wait", wait, abort=True),
         Route("POST", "/containers/{id}/rename", rename),
         Route("POST", "/containers/{id}/update", update),
-        Route("DELETE", "/containers/{id}", remove),
+        # A link is named with a slash: parent/alias.
+        Route("DELETE", "/containers/{id:.+}", remove),
     ]

@@ -33,8 +33,8 @@ class Run:
     """One life of a container's process, from its start until nothing of it is left.
 
     delay: ns that the restart policy waited before it. exited: the row says so; left: it is off
-    its networks; cleaned: mount, cgroup and bundle are gone, too. given_up: the restart that the
-    policy wants is not to be.
+    its networks; cleaned: mount, cgroup and bundle are gone, too; followed: what the policy wanted
+    then is done. given_up: the restart that the policy wants is not to be.
     """
 
     launched: Launched
@@ -42,6 +42,7 @@ class Run:
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     cleaned: asyncio.Event = field(default_factory=asyncio.Event)
+    followed: asyncio.Event = field(default_factory=asyncio.Event)
     given_up: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -19,7 +19,7 @@ from davit.model.config import ContainerConfig, HostConfig
 from davit.model.container import Container, Created, CreateRequest
 from davit.model.image import Image
 from davit.model.volume import MountPoint
-from davit.services.containers import endpoints, fill, merge, mounts, validate
+from davit.services.containers import endpoints, fill, links, merge, mounts, validate
 from davit.services.containers.context import Context
 from davit.services.containers.mounts import MountWish
 from davit.spec import build
@@ -57,10 +57,11 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
         wishes = mounts.plan(config, host, ctx.store.get)
         networks = endpoints.plan(
             config,
-            host.network_mode,
+            host,
             request.networking_config.endpoints_config,
             ctx.networks.resolve,
         )
+        linked = links.plan(host, _network_name(ctx, host.network_mode), ctx.store.get)
         for network, wish in networks.items():
             ctx.networks.check(ctx.networks.resolve(network), wish)
     hostname = _hostname(ctx, config, host, container_id)
@@ -76,6 +77,7 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
         args=words[1:],
         layers=image.layers,
         networks=networks,
+        links=linked,
     )
     build.check(container, ctx.host)
     async with AsyncExitStack() as undo:
@@ -152,6 +154,10 @@ def _by_id(ctx: Context, mode: str) -> str:
     if not reference:
         raise InvalidParameter(f"invalid mode {mode!r}: name the container")
     return f"container:{ctx.store.get(reference).id}"
+
+
+def _network_name(ctx: Context, mode: str) -> str:
+    return mode if mode.startswith("container:") else ctx.networks.resolve(mode).name
 
 
 def _hostname(ctx: Context, config: ContainerConfig, host: HostConfig, container_id: str) -> str:

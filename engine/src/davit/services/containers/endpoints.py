@@ -16,11 +16,15 @@ NAMESPACE_ONLY = ("host", "none")
 
 def plan(
     config: ContainerConfig,
-    mode: str,
+    host: HostConfig,
     asked: Mapping[str, EndpointSettings],
     resolve: Callable[[str], Network],
 ) -> dict[str, EndpointSettings]:
-    """Return network name → wish. mode: normalised. Raises InvalidParameter, NotFound."""
+    """Return network name → wish. host: with its mode normalised.
+
+    Raises InvalidParameter, NotFound.
+    """
+    mode = host.network_mode
     if mode.startswith("container:"):
         if asked:
             raise InvalidParameter(
@@ -50,6 +54,8 @@ def plan(
         return {main: EndpointSettings()}
     if main != DEFAULT_NETWORK or not wishes:
         wishes = {main: wishes.pop(main, EndpointSettings()), **wishes}
+    if host.links and main != DEFAULT_NETWORK and main in wishes and not wishes[main].links:
+        wishes[main] = msgspec.structs.replace(wishes[main], links=host.links)
     if config.mac_address and main in wishes:
         named = wishes[main].mac_address
         if named and named != config.mac_address:

@@ -12,6 +12,7 @@ from davit.model import codec, ids
 from davit.model.container import Container, Status
 from davit.model.exec import Exec, ExecSpec
 from davit.model.runtime import ExecLaunch, Launched
+from davit.services.containers import links
 from davit.services.containers.context import Context
 from davit.services.containers.needs import Console
 from davit.spec import process
@@ -89,7 +90,8 @@ class ExecService:
         if console_size != (0, 0):
             spec = msgspec.structs.replace(spec, console_size=console_size)
         try:
-            built = await asyncio.to_thread(self._process, container, spec)
+            link_env = links.environment(links.reachable(self._ctx, container))
+            built = await asyncio.to_thread(self._process, container, spec, link_env)
             launched = await self._ctx.monitors.exec(
                 ExecLaunch(
                     exec_id=entry.id,
@@ -120,7 +122,7 @@ class ExecService:
             raise Conflict(f"exec {exec_id} is not running: only a running one has a terminal")
         await self._ctx.monitors.resize(exec_id, height, width)
 
-    def _process(self, container: Container, spec: ExecSpec) -> bytes:
+    def _process(self, container: Container, spec: ExecSpec, link_env: list[str]) -> bytes:
         """Return the OCI ``process`` object as JSON. Blocking. Raises InvalidParameter."""
         asked = container.host_config
         user = users.resolve(
@@ -135,6 +137,7 @@ class ExecService:
                 user,
                 spec.argv,
                 env=spec.env,
+                link_env=link_env,
                 cwd=spec.working_dir,
                 tty=spec.tty,
                 privileged=spec.privileged,

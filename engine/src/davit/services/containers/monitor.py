@@ -41,7 +41,10 @@ async def _follow(ctx: Context, container_id: str, run: Run, follow_up: FollowUp
     if container is not None:
         await cleanup.after_exit(ctx, container, run.left)
     run.cleaned.set()
-    await follow_up(ctx, container_id, run, decision)
+    try:
+        await follow_up(ctx, container_id, run, decision)
+    finally:
+        run.followed.set()
 
 
 async def record_oom(ctx: Context, container_id: str) -> None:

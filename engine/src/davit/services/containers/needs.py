@@ -122,8 +122,17 @@ class Networking(Protocol):
         """Text for a starting container's ``/etc/resolv.conf``."""
         ...
 
-    def hosts(self, request: JoinRequest, sandbox: Sandbox | None, domainname: str = "") -> str:
-        """Text for a container's ``/etc/hosts``. sandbox: as joined, None without a network."""
+    def hosts(
+        self,
+        request: JoinRequest,
+        sandbox: Sandbox | None,
+        domainname: str = "",
+        links: Sequence[str] = (),
+    ) -> str:
+        """Text for a container's ``/etc/hosts``.
+
+        sandbox: as joined, None without a network. links: further lines.
+        """
         ...
 
     def check(self, network: Network, wish: EndpointSettings) -> None:

@@ -8,9 +8,11 @@ import msgspec
 
 from davit.errors import Conflict, InvalidParameter, NotFound
 from davit.model.container import Container, Status
-from davit.model.network import EndpointSettings, Network
+from davit.model.network import EndpointSettings, Network, Sandbox
 from davit.services.containers import endpoints, prepare
 from davit.services.containers.context import Context
+from davit.services.containers.files import Files
+from davit.services.networks import hosts
 
 
 async def connect(
@@ -18,7 +20,8 @@ async def connect(
 ) -> None:
     """Put a container on one more network; at once when it runs, else at its next start.
 
-    Raises NotFound, Conflict, InvalidParameter.
+    Raises NotFound, Conflict, InvalidParameter; Forbidden when it runs there already (one that does
+    not run stays as it is, as in Docker).
     """
     network = ctx.networks.resolve(network_ref)
     container_id = ctx.store.get(container_ref).id
@@ -27,30 +30,37 @@ async def connect(
         container = ctx.store.get(container_id)
         _check_connectable(container, network)
         ctx.networks.check(network, wish)
-        if network.name in container.networks:
-            raise Conflict(
-                f"endpoint with name {container.name} already exists in network {network.name}"
-            )
-        if container.state.status.is_running:
+        is_running = container.state.status.is_running
+        if network.name in container.networks and not is_running:
+            return
+        before = ctx.networks.sandbox(container_id)
+        if is_running:
             await ctx.networks.connect(container_id, network, wish)
 
-        def edit(before: Container) -> Container:
-            networks = {**before.networks, network.name: wish}
-            return msgspec.structs.replace(before, networks=networks)
+        def edit(row: Container) -> Container:
+            networks = {**row.networks, network.name: wish}
+            return msgspec.structs.replace(row, networks=networks)
 
         after = await ctx.store.change(container_id, edit, durable=True)
-        await _follow_names(ctx, container, after)
-        announce(ctx, container, "connect", network)
+        if is_running:
+            await _follow(ctx, after, before)
+            announce(ctx, container, "connect", network)
 
 
 async def disconnect(
     ctx: Context, network_ref: str, container_ref: str, *, force: bool = False
 ) -> None:
-    """Take a container off a network. ``force``: a container that is gone is no error.
+    """Take a container off a network. ``force``: what is gone (either of them) is no error.
 
     Raises NotFound, Conflict, InvalidParameter.
     """
-    network = ctx.networks.resolve(network_ref)
+    try:
+        network: Network | None = ctx.networks.resolve(network_ref)
+    except NotFound:
+        if not force:
+            raise
+        network = None
+    name = network.name if network is not None else network_ref
     try:
         container_id = ctx.store.get(container_ref).id
     except NotFound:
@@ -60,38 +70,50 @@ async def disconnect(
     async with ctx.locks(container_id):
         container = ctx.store.get(container_id)
         if container.host_config.network_mode == "host":
-            raise Conflict("container cannot be disconnected from host network")
-        if network.name not in container.networks:
-            raise Conflict(f"container {container_id} is not connected to network {network.name}")
-        if container.state.status.is_running:
+            raise InvalidParameter(
+                "container cannot be disconnected from host network or connected to host network: "
+                "create it on another one"
+            )
+        if name not in container.networks:
+            raise Conflict(f"container {container_id} is not connected to network {name}")
+        is_running = container.state.status.is_running
+        before = ctx.networks.sandbox(container_id)
+        if is_running and network is not None:
             await ctx.networks.disconnect(container_id, network)
 
-        def edit(before: Container) -> Container:
-            kept = {name: old for name, old in before.networks.items() if name != network.name}
-            return msgspec.structs.replace(before, networks=kept)
+        def edit(row: Container) -> Container:
+            kept = {key: wish for key, wish in row.networks.items() if key != name}
+            return msgspec.structs.replace(row, networks=kept)
 
         after = await ctx.store.change(container_id, edit, durable=True)
-        await _follow_names(ctx, container, after)
-        announce(ctx, container, "disconnect", network)
+        if is_running:
+            await _follow(ctx, after, before)
+        if network is not None:
+            announce(ctx, container, "disconnect", network)
 
 
-async def _follow_names(ctx: Context, before: Container, after: Container) -> None:
-    """Let a running container ask davit's name server from its first user-defined network on.
+async def _follow(ctx: Context, container: Container, before: Sandbox | None) -> None:
+    """Bring a running container's ``hosts`` and ``resolv.conf`` in line with its networks."""
+    after = ctx.networks.sandbox(container.id)
+    config, files = container.config, Files(ctx.paths, container)
+    lost, gained = (
+        hosts.own_lines(addresses, config.hostname, config.domainname)
+        for addresses in (_addresses(before, without=after), _addresses(after, without=before))
+    )
+    resolv_conf = await prepare.resolv_conf(ctx, container, prepare.join_request(ctx, container))
 
-    A ``resolv.conf`` that somebody edited is left alone.
-    """
-    if not before.state.status.is_running:
-        return
-    old = await prepare.resolv_conf(ctx, before, prepare.join_request(ctx, before))
-    new = await prepare.resolv_conf(ctx, after, prepare.join_request(ctx, after))
-    path = prepare.Files(ctx.paths, after).resolv_conf
+    def edit() -> None:
+        files.edit_hosts(lambda text: hosts.added(hosts.dropped(text, lost), gained))
+        files.replace_resolv_conf(resolv_conf)
 
-    def rewrite() -> None:
-        if path.read_text(encoding="utf-8") == old:
-            path.write_text(new, encoding="utf-8")
+    await asyncio.to_thread(edit)
 
-    if old != new:
-        await asyncio.to_thread(rewrite)
+
+def _addresses(sandbox: Sandbox | None, *, without: Sandbox | None) -> list[str]:
+    known = without.endpoints.values() if without is not None else ()
+    gone = {address for endpoint in known for address in endpoint.addresses}
+    held = sandbox.endpoints.values() if sandbox is not None else ()
+    return [address for endpoint in held for address in endpoint.addresses if address not in gone]
 
 
 def announce(ctx: Context, container: Container, action: str, network: Network) -> None:
@@ -115,7 +137,11 @@ def _check_connectable(container: Container, network: Network) -> None:
         )
     if mode == "host" or network.name == "host":
         raise InvalidParameter(
-            "container cannot be connected to host network or from it: create it there"
+            "container cannot be disconnected from host network or connected to host network: "
+            "create it there"
         )
-    if network.name == "none":
-        raise InvalidParameter("container cannot be connected to network none: disconnect it")
+    if "none" in (network.name, *container.networks):
+        raise InvalidParameter(
+            "container cannot be connected to multiple networks with one of the networks in "
+            "private (none) mode: disconnect it from none first"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from davit.config import Settings
@@ -15,7 +15,8 @@ from davit.model.container import Container
 from davit.model.network import JoinRequest, Sandbox
 from davit.services.containers import endpoints, ports
 from davit.services.containers.context import Context
-from davit.services.networks import resolver
+from davit.services.containers.files import Files
+from davit.services.networks.hosts import HOST_GATEWAY, split_extra_host
 from davit.spec import build
 from davit.spec.facts import SpecFacts
 from davit.store.paths import Paths
@@ -73,31 +74,6 @@ def join_request(ctx: Context, container: Container) -> JoinRequest:
     )
 
 
-class Files:
-    """The generated files of a container; they are bind-mounted, and so written in place."""
-
-    def __init__(self, paths: Paths, container: Container) -> None:
-        # A container in another's network sees that one's files.
-        kind, _, owner = container.host_config.network_mode.partition(":")
-        self._shared = kind == "container"
-        home = paths.container(owner if self._shared else container.id)
-        self.hosts = home / "hosts"
-        self.hostname = home / "hostname"
-        self.resolv_conf = home / "resolv.conf"
-
-    def write(self, *, hostname: str, resolv_conf: str) -> None:
-        """Write what is known before the container has an address. Blocking."""
-        if self._shared:
-            return
-        self.hostname.write_text(f"{hostname}\n", encoding="utf-8")
-        self.resolv_conf.write_text(resolv_conf, encoding="utf-8")
-        self.hosts.write_bytes(b"")
-
-    async def write_hosts(self, text: str) -> None:
-        if not self._shared:
-            await asyncio.to_thread(self.hosts.write_text, text, encoding="utf-8")
-
-
 async def resolv_conf(ctx: Context, container: Container, request: JoinRequest) -> str:
     """Text of ``/etc/resolv.conf``; on the host's network the host's own, loopback servers too."""
     asks = request.resolvers or request.search or request.options
@@ -107,15 +83,19 @@ async def resolv_conf(ctx: Context, container: Container, request: JoinRequest) 
 
 
 async def hosts(
-    ctx: Context, container: Container, request: JoinRequest, sandbox: Sandbox | None
+    ctx: Context,
+    container: Container,
+    request: JoinRequest,
+    sandbox: Sandbox | None,
+    links: Sequence[str] = (),
 ) -> str:
-    """Text of ``/etc/hosts``."""
+    """Text of ``/etc/hosts``. links: lines for the containers that this one links to."""
     if container.host_config.network_mode == "host":
         own = await asyncio.to_thread(_read, _HOSTS)
-        for name, address in map(resolver.split_extra_host, request.extra_hosts):
-            own += f"{'127.0.0.1' if address == resolver.HOST_GATEWAY else address}\t{name}\n"
+        for name, address in map(split_extra_host, request.extra_hosts):
+            own += f"{'127.0.0.1' if address == HOST_GATEWAY else address}\t{name}\n"
         return own
-    return ctx.networks.hosts(request, sandbox, container.config.domainname)
+    return ctx.networks.hosts(request, sandbox, container.config.domainname, links)
 
 
 def write_bundle(
@@ -125,10 +105,12 @@ def write_bundle(
     netns: str | None,
     donors: Mapping[str, Container],
     files: Files,
+    link_env: list[str],
 ) -> None:
     """Write ``config.json`` next to the mounted root. Blocking.
 
     donors: ``ipc`` and ``pid`` → the container whose namespace is joined.
+    link_env: variables about the containers that this one links to.
     Raises InvalidParameter (user, device, …).
     """
     host = container.host_config
@@ -157,6 +139,7 @@ def write_bundle(
         host_devices=devices.all_nodes() if host.privileged else [],
         devices={path: devices.nodes(path) for path in asked},
         init=ctx.init,
+        link_env=link_env,
         default_ulimits=ctx.settings.default_ulimits,
     )
     spec = build.build(container, facts)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from davit.drivers.volume import disk_usage
 from davit.errors import InvalidParameter, NotFound
 from davit.model.container import Container, Details, Status
 from davit.model.filters import Filters
-from davit.services.containers import ports
+from davit.services.containers import links, ports
 from davit.services.containers.context import Context
 
 
 async def inspect(ctx: Context, reference: str, *, size: bool = False) -> Details:
     """Everything about one container. size: measure its files. Raises NotFound."""
-    return await _details(ctx, ctx.store.get(reference), size=size)
+    return await _details(ctx, ctx.store.get(reference), links.names(ctx), size=size)
 
 
 async def select(
@@ -37,10 +37,13 @@ async def select(
     ]
     if limit > 0:
         found = found[:limit]
-    return [await _details(ctx, container, size=size) for container in found]
+    link_names = links.names(ctx)
+    return [await _details(ctx, container, link_names, size=size) for container in found]
 
 
-async def _details(ctx: Context, container: Container, *, size: bool) -> Details:
+async def _details(
+    ctx: Context, container: Container, link_names: Mapping[str, list[str]], *, size: bool
+) -> Details:
     paths = ctx.paths
     try:
         tagged = ctx.images.resolve(container.config.image).id == container.image_id
@@ -66,6 +69,8 @@ async def _details(ctx: Context, container: Container, *, size: bool) -> Details
         image_tagged=tagged,
         health=ctx.health.get(container.id),
         exec_ids=ctx.exec_ids(container.id),
+        links=links.shown(ctx, container),
+        link_names=link_names.get(container.id, []),
         size_rw=size_rw,
         size_root_fs=size_root,
     )

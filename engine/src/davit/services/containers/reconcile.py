@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from davit.errors import DavitError
 from davit.model.container import Container, Status
 from davit.model.runtime import Launched
-from davit.services.containers import cleanup, policy, remove, start
+from davit.services.containers import cleanup, links, policy, remove, start
 from davit.services.containers.context import Context
 
 logger = logging.getLogger(__name__)
@@ -149,10 +149,23 @@ async def _carry_out(ctx: Context, action: Follow | RollBack | DeleteFiles | Rem
             await run.exited.wait()
 
 
-async def _start_all(ctx: Context, actions: Iterable[Start]) -> None:
+async def _start_all(ctx: Context, actions: Sequence[Start]) -> None:
     gate = asyncio.Semaphore(_STARTS_AT_ONCE)
+    tried = {action.container_id: asyncio.Event() for action in actions}
 
     async def start_one(action: Start) -> None:
+        try:
+            await start_when_linked(action)
+        finally:
+            tried[action.container_id].set()
+
+    async def start_when_linked(action: Start) -> None:
+        row = ctx.store.find(action.container_id)
+        # A link leads to a container that was there first, so this comes to an end.
+        if row is not None:
+            for child_id in set(row.links.values()) & set(tried):
+                await tried[child_id].wait()
+            await links.settle(ctx, row)
         async with gate, ctx.locks(action.container_id):
             container = ctx.store.find(action.container_id)
             if container is None or container.state.status.is_running:

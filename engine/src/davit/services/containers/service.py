@@ -17,6 +17,7 @@ from davit.model.filters import Filters
 from davit.model.network import EndpointSettings
 from davit.services.containers import (
     create,
+    links,
     networks,
     pause,
     query,
@@ -78,6 +79,9 @@ class ContainerService:
 
     async def remove(self, reference: str, *, force: bool = False, volumes: bool = False) -> None:
         await remove.remove(self._ctx, reference, force=force, volumes=volumes)
+
+    async def unlink(self, link: str) -> None:
+        await links.unlink(self._ctx, link)
 
     async def prune(self, filters: Filters) -> tuple[list[str], int]:
         return await remove.prune(self._ctx, filters)

@@ -18,8 +18,9 @@ from davit.model import times
 from davit.model.container import Container, Ended, Status
 from davit.model.network import Sandbox
 from davit.model.runtime import Launch, Launched
-from davit.services.containers import cleanup, health, monitor, networks, prepare, remove
+from davit.services.containers import cleanup, health, links, monitor, networks, prepare, remove
 from davit.services.containers.context import Context, Run
+from davit.services.containers.files import Files
 from davit.services.containers.policy import Decision
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ async def run(ctx: Context, container: Container, *, delay: int | None = None) -
         await _record_failure(ctx, container.id, error)
         raise
     follow(ctx, container.id, launched, delay=delay or 0)
+    await links.follow(ctx, container)
     ctx.announce(container, "start")
 
 
@@ -83,6 +85,9 @@ async def follow_up(ctx: Context, container_id: str, run_: Run, decision: Decisi
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(run_.given_up.wait(), decision.delay / 10**9)
             return
+        restarting = ctx.store.find(container_id)
+        if restarting is not None:
+            await links.settle(ctx, restarting)
     elif not decision.remove:
         return
     async with ctx.locks(container_id):
@@ -112,13 +117,21 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
         netns = f"/proc/{donors['net'].state.pid}/ns/net"
 
     request = prepare.join_request(ctx, container)
-    files = prepare.Files(paths, container)
+    files = Files(paths, container)
+    linked = links.running(ctx, container)
     resolv_conf = await prepare.resolv_conf(ctx, container, request)
 
     def write() -> None:
         files.write(hostname=container.config.hostname, resolv_conf=resolv_conf)
         prepare.make_shm(paths, container)
-        prepare.write_bundle(ctx, container, netns=netns, donors=donors, files=files)
+        prepare.write_bundle(
+            ctx,
+            container,
+            netns=netns,
+            donors=donors,
+            files=files,
+            link_env=links.environment(linked),
+        )
 
     undo.push_async_callback(asyncio.to_thread, prepare.drop_shm, paths, container.id)
     await asyncio.to_thread(write)
@@ -140,7 +153,8 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
             sandbox = await ctx.networks.join(request)
             for network in sandbox.endpoints:
                 networks.announce(ctx, container, "connect", ctx.networks.resolve(network))
-        await files.write_hosts(await prepare.hosts(ctx, container, request, sandbox))
+        lines = [line for other in linked for line in links.hosts_lines(other)]
+        await files.write_hosts(await prepare.hosts(ctx, container, request, sandbox, lines))
 
     joining = asyncio.create_task(join())
     launching = asyncio.create_task(ctx.monitors.launch(launch))

@@ -9,7 +9,7 @@ import msgspec
 from davit.errors import Conflict, InvalidParameter, NotSupported
 from davit.model.config import HostConfig
 from davit.model.container import Container, Status, UpdateRequest
-from davit.services.containers import policy, resources, validate
+from davit.services.containers import links, policy, resources, validate
 from davit.services.containers.context import Context
 from davit.spec import resources as oci
 
@@ -47,6 +47,7 @@ async def rename(ctx: Context, reference: str, name: str) -> None:
         container = await ctx.store.change(container_id, edit, durable=True)
         if container.state.status.is_running:
             await ctx.networks.rename(container_id, name)
+            await links.follow(ctx, container)
         ctx.announce(container, "rename", oldName=f"/{old.name}")
 
 

@@ -9,7 +9,7 @@ from davit.errors import InvalidParameter, NotSupported
 from davit.model import ids
 from davit.model.config import ContainerConfig, HealthConfig, HostConfig
 from davit.services.containers import policy, ports, resources, signals
-from davit.services.networks.resolver import HOST_GATEWAY, split_extra_host
+from davit.services.networks.hosts import HOST_GATEWAY, split_extra_host
 
 # davit writes one log format; clients that ask for these get what they expect of `docker logs`.
 LOG_DRIVERS = ("", "json-file", "local", "none")
@@ -100,7 +100,6 @@ def _check_health(health: HealthConfig) -> None:
 def _check_unsupported(host: HostConfig) -> None:
     """Refuse by name what davit does not do: nothing is silently ignored."""
     for name, value in (
-        ("Links", host.links),
         ("DeviceRequests", host.device_requests),
         ("StorageOpt", host.storage_opt),
         ("Cgroup", host.cgroup),

@@ -1,4 +1,4 @@
-"""What a container resolves: answers to its questions, ``resolv.conf`` and ``hosts``. Pure."""
+"""What a container resolves: answers to its questions, and its ``resolv.conf``. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 from davit.drivers.dns import Answer
 from davit.model import ids
-from davit.model.network import DEFAULT_NETWORK, JoinRequest, Sandbox
+from davit.model.network import DEFAULT_NETWORK, Sandbox
 
 ADDRESS = "127.0.0.11"
 """Where a container on a user-defined network finds davit's name server."""
-HOST_GATEWAY = "host-gateway"
 _REVERSE = ".in-addr.arpa"
 
 
@@ -146,35 +145,6 @@ def resolv_conf(own: Resolvers, host: Resolvers, networks: Iterable[str]) -> str
         # Names without a dot are containers: ask for them before trying the search domains.
         options = [*options, "ndots:0"]
     return Resolvers([ADDRESS], effective.search, options).render()
-
-
-def hosts(request: JoinRequest, domainname: str, addresses: Sequence[str], gateway: str) -> str:
-    """Text of a container's ``/etc/hosts``.
-
-    addresses: the container's own; gateway: what ``host-gateway`` in extra hosts stands for.
-    """
-    lines = [
-        "127.0.0.1\tlocalhost",
-        "::1\tlocalhost ip6-localhost ip6-loopback",
-        "fe00::0\tip6-localnet",
-        "ff00::0\tip6-mcastprefix",
-        "ff02::1\tip6-allnodes",
-        "ff02::2\tip6-allrouters",
-    ]
-    for entry in request.extra_hosts:
-        name, address = split_extra_host(entry)
-        lines.append(f"{gateway if address == HOST_GATEWAY else address}\t{name}")
-    full = f"{request.hostname}.{domainname}" if domainname else request.hostname
-    names = dict.fromkeys((full, request.hostname, request.hostname.partition(".")[0]))
-    lines += [f"{address}\t{' '.join(names)}" for address in addresses]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def split_extra_host(entry: str) -> tuple[str, str]:
-    """``name:address`` or ``name=address``; the address may be in brackets."""
-    separator = "=" if "=" in entry else ":"
-    name, _, address = entry.partition(separator)
-    return name, address.removeprefix("[").removesuffix("]")
 
 
 def dns_rules(ports: tuple[int, int]) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from davit.config import Settings
 from davit.drivers import netlink
 from davit.errors import DavitError
 from davit.model.network import DEFAULT_NETWORK, JoinRequest, Network, Sandbox
-from davit.services.networks import names, resolver
+from davit.services.networks import hosts, names, resolver
 from davit.services.networks.connect import Sandboxes, veth_name
 from davit.services.networks.manage import Events, Networks
 from davit.services.networks.packet_filter import PacketFilter
@@ -112,13 +112,23 @@ class NetworkService:
         networks = [self._store.get(network_id).name for network_id in request.endpoints]
         return resolver.resolv_conf(own, await asyncio.to_thread(names.host_resolvers), networks)
 
-    def hosts(self, request: JoinRequest, sandbox: Sandbox | None, domainname: str = "") -> str:
+    def hosts(
+        self,
+        request: JoinRequest,
+        sandbox: Sandbox | None,
+        domainname: str = "",
+        links: Sequence[str] = (),
+    ) -> str:
         """Text for a container's ``/etc/hosts``. sandbox: None without a network."""
         endpoints = sandbox.endpoints.values() if sandbox is not None else ()
-        addresses = [held.ip_address for held in endpoints if held.ip_address]
+        addresses = [address for held in endpoints for address in held.addresses]
         default = self._store.named(DEFAULT_NETWORK)
-        gateway = default.spec.ipam.config[0].gateway if default is not None else ""
-        return resolver.hosts(request, domainname, addresses, gateway)
+        return hosts.render(
+            request.extra_hosts,
+            hosts.own_lines(addresses, request.hostname, domainname),
+            gateways=[default.spec.ipam.config[0].gateway] if default is not None else [],
+            links=links,
+        )
 
     def _sweep(self, live: Collection[str]) -> None:
         """Remove namespaces and links that belong to no living container. Blocking."""

@@ -1,0 +1,118 @@
+"""The Docker CLI: links, names and networks that come and go while containers run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine.conftest import Davitd
+
+
+@pytest.fixture
+def davitd(shared_davitd: Davitd) -> Iterator[Davitd]:
+    """The module's daemon; every test leaves it without containers and networks."""
+    yield shared_davitd
+    ids = shared_davitd.docker("ps", "-aq").stdout.split()
+    if ids:
+        shared_davitd.docker("rm", "-f", "-v", *(name.decode() for name in ids))
+    shared_davitd.docker("network", "prune", "-f")
+
+
+def output(done: subprocess.CompletedProcess[bytes]) -> str:
+    return done.stdout.decode().strip()
+
+
+def run(davitd: Davitd, name: str, *arguments: str) -> None:
+    davitd.docker("run", "-d", "--name", name, *arguments, "busybox", "sleep", "600")
+
+
+def inside(davitd: Davitd, name: str, *command: str) -> str:
+    return output(davitd.docker("exec", name, *command))
+
+
+def shown(davitd: Davitd, name: str, template: str) -> object:
+    return json.loads(output(davitd.docker("inspect", "-f", f"{{{{json {template}}}}}", name)))
+
+
+def test_link_on_the_default_network(davitd: Davitd) -> None:
+    run(davitd, "db", "-e", "USER=me", "--expose", "5432")
+    run(davitd, "web", "--link", "db:sql")
+    assert shown(davitd, "web", ".HostConfig.Links") == ["/db:/web/sql"]
+    environment = inside(davitd, "web", "env")
+    assert "SQL_NAME=/web/sql" in environment
+    assert "SQL_ENV_USER=me" in environment
+    assert "SQL_PORT_5432_TCP_PORT=5432" in environment
+    inside(davitd, "web", "ping", "-c1", "-w5", "sql")
+    names = output(davitd.docker("ps", "--no-trunc", "-f", "name=db", "--format", "{{.Names}}"))
+    assert sorted(names.split(",")) == ["db", "web/sql"]
+    davitd.docker("rm", "--link", "web/sql")
+    assert shown(davitd, "web", ".HostConfig.Links") is None
+    assert "sql" not in inside(davitd, "web", "cat", "/etc/hosts")
+
+
+def test_link_to_what_is_not_there_or_does_not_run(davitd: Davitd) -> None:
+    done = davitd.docker("create", "--link", "nobody", "busybox", check=False)
+    assert done.returncode == 1
+    assert b"could not get container for nobody" in done.stderr
+    davitd.docker("create", "--name", "db", "busybox")
+    done = davitd.docker("run", "--name", "web", "--link", "db", "busybox", check=False)
+    assert done.returncode == 125
+    assert b"Cannot link to a non running container: /db AS /web/db" in done.stderr
+
+
+def test_link_on_a_network_is_an_alias_for_one(davitd: Davitd) -> None:
+    davitd.docker("network", "create", "app")
+    run(davitd, "db", "--network", "app")
+    run(davitd, "web", "--network", "app", "--link", "db:sql")
+    run(davitd, "cli", "--network", "app")
+    assert shown(davitd, "web", ".NetworkSettings.Networks.app.Links") == ["db:sql"]
+    assert shown(davitd, "web", ".HostConfig.Links") is None
+    inside(davitd, "web", "ping", "-c1", "-w5", "sql")
+    done = davitd.docker("exec", "cli", "nslookup", "-type=a", "sql.", check=False)
+    assert done.returncode != 0
+
+
+def test_hosts_and_names_follow_connections(davitd: Davitd) -> None:
+    davitd.docker("network", "create", "one")
+    davitd.docker("network", "create", "two")
+    run(davitd, "web", "--network", "one")
+    run(davitd, "cli", "--network", "two")
+    before = inside(davitd, "web", "cat", "/etc/hosts")
+    davitd.docker("network", "connect", "--alias", "www", "two", "web")
+    address = shown(davitd, "web", ".NetworkSettings.Networks.two.IPAddress")
+    line = f"{address}\t{shown(davitd, 'web', '.Config.Hostname')}"
+    assert inside(davitd, "web", "cat", "/etc/hosts") == f"{before}\n{line}"
+    for name in ("web", "www", "www.two", "WEB"):
+        inside(davitd, "cli", "ping", "-c1", "-w5", name)
+    davitd.docker("network", "disconnect", "two", "web")
+    assert inside(davitd, "web", "cat", "/etc/hosts") == before
+    assert davitd.docker("exec", "cli", "ping", "-c1", "-w1", "web", check=False).returncode != 0
+
+
+def test_connecting_twice(davitd: Davitd) -> None:
+    davitd.docker("network", "create", "app")
+    run(davitd, "web")
+    body = {"Container": "web", "EndpointConfig": {"Aliases": ["www"]}}
+    assert davitd.client.post("/networks/app/connect", body).status == 200
+    again = davitd.client.post("/networks/app/connect", body)
+    assert again.status == 403
+    assert again.message.startswith("endpoint with name web already exists in network app")
+    davitd.docker("stop", "-t0", "web")
+    assert davitd.client.post("/networks/app/connect", body).status == 200
+    davitd.docker("start", "web")
+    assert shown(davitd, "web", ".NetworkSettings.Networks.app.Aliases") == ["www"]
+    davitd.docker("network", "disconnect", "app", "web")
+    assert davitd.client.post("/networks/app/disconnect", {"Container": "web"}).status == 409
+
+
+def test_a_stopped_container_forgets_a_network_that_is_gone(davitd: Davitd) -> None:
+    davitd.docker("network", "create", "app")
+    davitd.docker("create", "--name", "web", "busybox", "true")
+    davitd.docker("network", "connect", "app", "web")
+    davitd.docker("network", "rm", "app")
+    assert davitd.docker("start", "web", check=False).returncode != 0
+    davitd.docker("network", "disconnect", "-f", "app", "web")
+    davitd.docker("start", "web")
