@@ -51,12 +51,14 @@ def install(root: str, version: str, archive: str, sha256: str) -> None:
     with tarfile.open(archive) as bundle:
         bundle.extractall(incoming)
     _set_interpreter(os.path.join(incoming, "bin", "davitd"))
-    # The files never change, so there is no need to look at their times at each start.
+    # The files never change, so there is no need to look at their times at each start. Without
+    # docstrings (-OO) the engine is 1.5 MB smaller.
     compileall.compile_dir(
         os.path.join(incoming, "lib"),
         stripdir=incoming,
         prependdir=final,
         quiet=2,
+        optimize=2,
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
     os.sync()
@@ -106,4 +108,4 @@ def _set_interpreter(launcher: str) -> None:
     with open(launcher, encoding="utf-8") as file:
         text = file.read()
     with open(launcher, "w", encoding="utf-8") as file:
-        file.write(f"#!{sys.executable} -IS\n{text}")
+        file.write(f"#!{sys.executable} -ISOO\n{text}")

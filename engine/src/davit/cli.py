@@ -17,6 +17,7 @@ from typing import Any
 from davit import __version__
 from davit.config import DEFAULT_CONFIG_FILE, AddressPool, Settings
 from davit.errors import DavitError, InvalidParameter
+from davit.sys import memory
 from davit.sys.activation import take_sockets
 
 _LEVELS = ("debug", "info", "warn", "error", "fatal")
@@ -161,6 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    memory.share_arena()
     # Imported late: --help and errors need not wait for the engine to load.
     from davit import daemon
 

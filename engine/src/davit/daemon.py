@@ -61,7 +61,7 @@ from davit.store.images import ImageStore
 from davit.store.layers import LayerStore
 from davit.store.paths import Paths
 from davit.store.volumes import VolumeStore
-from davit.sys import dump, host
+from davit.sys import dump, host, memory
 from davit.sys.lock import RootLock
 from davit.sys.notify import notify
 from davit.sys.process import watch_children
@@ -206,6 +206,7 @@ async def _serve(
             if refused:
                 logger.warning("reload: needs a restart of davitd: %s", ", ".join(refused))
 
+        memory.trim()
         notify(notify_socket, "READY=1")
         logger.info("davitd %s is ready; data root %s", __version__, settings.data_root)
         reloads = asyncio.create_task(_reload(reloading, notify_socket, reload))
