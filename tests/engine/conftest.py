@@ -138,11 +138,11 @@ class Davitd:
 
 
 @contextlib.contextmanager
-def new_davitd(*flags: str) -> Iterator[Davitd]:
+def new_davitd(*flags: str, kind: type[Davitd] = Davitd) -> Iterator[Davitd]:
     """A running daemon; at the end everything is erased, and that is checked."""
     # Short, because a unix socket's path has 108 bytes at most.
     root = Path(tempfile.mkdtemp(prefix="dv"))
-    daemon = Davitd(root, *flags)
+    daemon = kind(root, *flags)
     try:
         daemon.start()
         yield daemon

@@ -173,24 +173,31 @@ class Links:
                     up=True,
                 )
             )
-            if isolated or hairpin:
-                flags = [("IFLA_BRPORT_ISOLATED", isolated), ("IFLA_BRPORT_MODE", hairpin)]
-                port = {
-                    "attrs": [
-                        ("IFLA_INFO_SLAVE_KIND", "bridge"),
-                        ("IFLA_INFO_SLAVE_DATA", {"attrs": flags}),
-                    ]
-                }
-                self._request(
-                    _link(
-                        RTM_NEWLINK,
-                        [("IFLA_LINKINFO", port)],
-                        index=socket.if_nametoindex(name),
-                    )
-                )
+            self._set_port(name, isolated=isolated, hairpin=hairpin)
         except OSError as error:
             self.delete(name)
             raise _failure(f"plug {peer} into bridge {bridge}", error) from None
+
+    def plug(self, name: str, bridge: str, *, isolated: bool, hairpin: bool) -> None:
+        """Plug a link into a bridge; flags as of :meth:`add_veth`."""
+        try:
+            master = ("IFLA_MASTER", socket.if_nametoindex(bridge))
+            self._request(_link(RTM_SETLINK, [master], index=socket.if_nametoindex(name)))
+            self._set_port(name, isolated=isolated, hairpin=hairpin)
+        except OSError as error:
+            raise _failure(f"plug {name} into bridge {bridge}", error) from None
+
+    def _set_port(self, name: str, *, isolated: bool, hairpin: bool) -> None:
+        if isolated or hairpin:
+            flags = [("IFLA_BRPORT_ISOLATED", isolated), ("IFLA_BRPORT_MODE", hairpin)]
+            port = {
+                "attrs": [
+                    ("IFLA_INFO_SLAVE_KIND", "bridge"),
+                    ("IFLA_INFO_SLAVE_DATA", {"attrs": flags}),
+                ]
+            }
+            index = socket.if_nametoindex(name)
+            self._request(_link(RTM_NEWLINK, [("IFLA_LINKINFO", port)], index=index))
 
     def set_up(self, name: str) -> None:
         """Bring a link up that lies in the calling thread's namespace."""
@@ -257,7 +264,11 @@ class Links:
 
 
 def exists(name: str) -> bool:
-    return (SYSFS / name).exists()
+    """Whether a link is in the calling thread's namespace."""
+    try:
+        return socket.if_nametoindex(name) > 0
+    except OSError:
+        return False
 
 
 def bridges(alias: str) -> list[str]:
@@ -297,12 +308,17 @@ def routes() -> list[Route]:
     return found
 
 
-def set_sysctl(key: str, value: str) -> None:
-    """Write ``net.<key>`` (``ipv4/ip_forward``) where it differs. Raises SystemFailure."""
+def set_sysctl(key: str, value: str) -> bool:
+    """Write ``net.<key>`` (``ipv4/ip_forward``) where it differs; return whether it did.
+
+    Raises SystemFailure.
+    """
     path = SYSCTL / key
     try:
-        if path.read_text().strip() != value:
-            path.write_text(value)
+        if path.read_text().strip() == value:
+            return False
+        path.write_text(value)
+        return True
     except OSError as error:
         raise _failure(f"set net.{key.replace('/', '.')}={value}", error) from None
 

@@ -160,6 +160,16 @@ class Networks:
             if not await asyncio.to_thread(netlink.exists, bridge):
                 await asyncio.to_thread(self._make_bridge, network)
 
+    async def mend_bridges(self) -> list[Network]:
+        """Make the bridges again that are missing; return their networks."""
+        async with self._lock:
+            mended = []
+            for network in self._networks.all():
+                if network.bridge and not await asyncio.to_thread(netlink.exists, network.bridge):
+                    await finish(asyncio.to_thread(self._make_bridge, network))
+                    mended.append(network)
+            return mended
+
     async def _ensure_default_bridge(self) -> None:
         network = self._networks.named(DEFAULT_NETWORK)
         if self._settings.bridge == "none":

@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from davit.drivers import nft
+from davit.drivers.notices import TableNotices
 from davit.errors import DavitError
 from davit.model.network import Sandbox
 from davit.services.networks import firewall
@@ -18,6 +19,7 @@ class PacketFilter:
     """The nft table of this daemon.
 
     Changes that are asked for while one is under way go to the kernel together.
+    disturbed: set when somebody else has changed the table.
     """
 
     def __init__(self, table: str, networks: NetworkStore, sandboxes: SandboxStore) -> None:
@@ -27,6 +29,32 @@ class PacketFilter:
         self._lock = asyncio.Lock()
         self._pending: list[str] = []
         self._stale = False
+        self.disturbed = asyncio.Event()
+        self._notices: TableNotices | None = None
+        self._unexplained = 0
+        self._warned = False
+
+    def listen(self) -> None:
+        """Notice from now on what others do to the table, and to the policies of the host's."""
+        self._notices = TableNotices(self._table)
+        asyncio.get_running_loop().add_reader(self._notices.fileno(), self._notice)
+
+    def stop_listening(self) -> None:
+        """Idempotent."""
+        if self._notices is not None:
+            asyncio.get_running_loop().remove_reader(self._notices.fileno())
+            self._notices.close()
+            self._notices = None
+
+    async def restore(self) -> None:
+        """Put the table back after somebody else's change, and look at the host's policy."""
+        async with self._lock:
+            if self._unexplained:
+                logger.warning(
+                    "somebody changed or flushed the nft table %s: it is put back", self._table
+                )
+                await self._sync()
+        await self.warn()
 
     async def sync(self) -> None:
         """Build the whole table anew from what the stores hold."""
@@ -34,8 +62,10 @@ class PacketFilter:
             await self._sync()
 
     async def warn(self) -> None:
-        """Tell the log when the host drops what this table accepts."""
-        if await asyncio.to_thread(nft.drops_forwarded):
+        """Tell the log, once, when the host drops what this table accepts."""
+        drops, warned = await asyncio.to_thread(nft.drops_forwarded), self._warned
+        self._warned = drops
+        if drops and not warned:
             logger.warning(
                 "the policy of iptables' FORWARD chain is drop (dockerd sets it): containers reach "
                 "neither the outside nor other bridges until it lets davit's bridges through; see "
@@ -55,7 +85,7 @@ class PacketFilter:
 
     async def erase(self) -> None:
         async with self._lock:
-            await asyncio.to_thread(nft.apply, firewall.erased(self._table))
+            await self._apply(firewall.erased(self._table))
 
     async def _change(self, batch: str) -> None:
         if batch:
@@ -69,7 +99,7 @@ class PacketFilter:
         self._pending.clear()
         if batch and not self._stale:
             try:
-                await asyncio.to_thread(nft.apply, batch)
+                await self._apply(batch)
             except DavitError as error:
                 logger.warning("somebody changed the nft table %s: %s", self._table, error.message)
                 self._stale = True
@@ -80,5 +110,33 @@ class PacketFilter:
         self._stale = True
         self._pending.clear()
         batch = firewall.ruleset(self._table, self._networks.all(), self._sandboxes.all())
-        await asyncio.to_thread(nft.apply, batch)
+        self._count()
+        self._unexplained = 0  # whatever it was, it ends here
+        await self._apply(batch)
         self._stale = False
+
+    async def _apply(self, batch: str) -> None:
+        """Hand a batch, one transaction, to the kernel; the lock is held."""
+        self._count()
+        try:
+            await asyncio.to_thread(nft.apply, batch)
+        finally:
+            # nft has ended: what it did has been told.
+            self._count()
+        # None when it changed nothing.
+        self._unexplained = max(0, self._unexplained - 1)
+        if self._unexplained:
+            self.disturbed.set()
+
+    def _notice(self) -> None:
+        self._count()
+        if self._unexplained and not self._lock.locked():
+            self.disturbed.set()
+
+    def _count(self) -> None:
+        """Add up the transactions that touched the table and that may be somebody else's."""
+        if self._notices is not None:
+            changes = self._notices.take()
+            self._unexplained += changes.transactions
+            if changes.host_chains:
+                self.disturbed.set()

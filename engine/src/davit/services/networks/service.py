@@ -14,6 +14,7 @@ from davit.errors import DavitError
 from davit.model.network import DEFAULT_NETWORK, JoinRequest, Network, Sandbox
 from davit.services.networks import hosts, names, resolver
 from davit.services.networks.connect import Sandboxes, veth_name
+from davit.services.networks.guard import Guard
 from davit.services.networks.manage import Events, Networks
 from davit.services.networks.packet_filter import PacketFilter
 from davit.services.networks.pool import NamespacePool
@@ -52,6 +53,7 @@ class NetworkService:
             self._packets,
             self._names,
         )
+        self._guard = Guard(self._networks, self._store, self._rows, self._links, self._packets)
         self.resolve = self._store.get
         self.create = self._networks.create
         self.remove = self._networks.remove
@@ -87,9 +89,11 @@ class NetworkService:
             except DavitError as error:
                 logger.error("container %s: %s", sandbox.name, error.message)
         self._pool.fill()
+        self._guard.open()
 
     async def close(self) -> None:
         """End, leaving running containers connected."""
+        await self._guard.close()
         await self._sandboxes.close()
         await self._pool.close()
         self._links.close()
@@ -97,6 +101,7 @@ class NetworkService:
     async def erase(self) -> None:
         """Remove every kernel object of this daemon; for when no container runs any more."""
         await self.settle()
+        await self._guard.close()
         await asyncio.to_thread(self._sweep, ())
         for bridge in await asyncio.to_thread(netlink.bridges, self._networks.alias):
             await asyncio.to_thread(self._links.delete, bridge)
