@@ -126,7 +126,7 @@ class ConmonMonitors:
     @contextlib.contextmanager
     def watch_oom(self, container_id: str, listener: Callable[[], None]) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
-            home = self._layout.home(container_id)
+            home = self._layout.bundles / container_id
             try:
                 stack.enter_context(self._watches.opened(home, _OOM, listener))
             except OSError as error:
