@@ -10,7 +10,7 @@ import contextlib
 import logging
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,15 +22,21 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT = 4.0
 """Seconds to wait for one upstream server, and for the rest of a question over TCP."""
-MAX_FORWARDED = 64
+PATIENCE = 1.5
+"""Seconds before the next server is asked, too: clients give up after 5."""
+MAX_FORWARDED = 256
 """Questions of one container that may wait for upstream servers at the same time."""
+EDNS_ROOM = 1232
+"""Bytes that a datagram may have; it fits into every path's MTU (RFC 6891, 6.2.5)."""
 TTL = 10
 """Seconds that an answer may be kept: addresses change hands when containers restart."""
+_CANNOT_TELL = (dnslib.RCODE.SERVFAIL, dnslib.RCODE.REFUSED)
+_HEADER_SIZE = 12
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is known about a name: addresses (for A) and names (for PTR)."""
+    """What is known about a name: addresses of both families (A, AAAA) and names (PTR)."""
 
     addresses: Sequence[str] = ()
     names: Sequence[str] = ()
@@ -83,30 +89,44 @@ class Server:
 
     async def respond(self, question: bytes, *, stream: bool) -> bytes | None:
         """Return the answer, None for what is no question."""
-        try:
-            record = dnslib.DNSRecord.parse(question)
-        except (dnslib.DNSError, ValueError, IndexError, struct.error):
+        record = _parse(question)
+        if record is None:
             return None
-        if record.header.qr or len(record.questions) != 1:
-            return None
-        known = self.lookup(str(record.q.qname).rstrip(".").lower())
-        if known is not None:
-            return _render(record, known, _room(record, stream=stream))
-        upstream = await asyncio.to_thread(self.upstream)
-        answer = await forward(question, upstream, stream=stream)
-        return answer if answer is not None else _refusal(record)
+        return self._known(record, stream=stream) or await self._forward(
+            question, record, stream=stream
+        )
 
-    def spawn(self, question: bytes, peer: tuple[str, int]) -> None:
-        """Answer a datagram."""
-        if len(self._tasks) >= MAX_FORWARDED:
-            return  # the client asks again
-        task = asyncio.create_task(self._serve_datagram(question, peer))
+    def take(self, question: bytes, peer: tuple[str, int]) -> None:
+        """Answer a datagram: at once when it can be, so that no dead server holds that up."""
+        record = _parse(question)
+        if record is None:
+            return
+        answer = self._known(record, stream=False)
+        if answer is None and len(self._tasks) >= MAX_FORWARDED:
+            answer = _failure(record, dnslib.RCODE.REFUSED)
+        if answer is not None:
+            self._send(answer, peer)
+            return
+        task = asyncio.create_task(self._forward_datagram(question, record, peer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve_datagram(self, question: bytes, peer: tuple[str, int]) -> None:
-        answer = await self.respond(question, stream=False)
-        if answer is not None and self._transport is not None:
+    def _known(self, record: dnslib.DNSRecord, *, stream: bool) -> bytes | None:
+        known = self.lookup(str(record.q.qname).rstrip(".").lower())
+        return None if known is None else _render(record, known, _room(record, stream=stream))
+
+    async def _forward(self, question: bytes, record: dnslib.DNSRecord, *, stream: bool) -> bytes:
+        upstream = await asyncio.to_thread(self.upstream)
+        answer = await forward(question, upstream, stream=stream)
+        return answer if answer is not None else _failure(record, dnslib.RCODE.SERVFAIL)
+
+    async def _forward_datagram(
+        self, question: bytes, record: dnslib.DNSRecord, peer: tuple[str, int]
+    ) -> None:
+        self._send(await self._forward(question, record, stream=False), peer)
+
+    def _send(self, answer: bytes, peer: tuple[str, int]) -> None:
+        if self._transport is not None:
             self._transport.sendto(answer, peer)
 
     async def _serve_stream(
@@ -131,7 +151,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._server = server
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._server.spawn(data, addr)
+        self._server.take(data, addr)
 
 
 def open_sockets(namespace: int | Path, address: str) -> tuple[socket.socket, socket.socket]:
@@ -155,15 +175,44 @@ def open_sockets(namespace: int | Path, address: str) -> tuple[socket.socket, so
 
 
 async def forward(question: bytes, upstream: Upstream, *, stream: bool) -> bytes | None:
-    """Ask the servers one after the other; None when none answers in time."""
-    for server in upstream.servers:
-        try:
-            return await asyncio.wait_for(
-                _ask(question, server, upstream.namespace, stream=stream), TIMEOUT
+    """Ask the servers in turn, the next one as soon as one fails or is slow; the first answer wins.
+
+    None when none answers in time. An answer that says no more than that the server cannot tell
+    (SERVFAIL, REFUSED) is taken only when there is no better one.
+    """
+    servers = iter(upstream.servers)
+    server = next(servers, None)
+    asked: set[asyncio.Task[bytes | None]] = set()
+    failure: bytes | None = None
+    try:
+        while server is not None or asked:
+            if server is not None:
+                attempt = _attempt(question, server, upstream.namespace, stream=stream)
+                asked.add(asyncio.create_task(attempt))
+                server = next(servers, None)
+            patience = PATIENCE if server is not None else None
+            done, asked = await asyncio.wait(
+                asked, timeout=patience, return_when=asyncio.FIRST_COMPLETED
             )
-        except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError) as error:
-            logger.debug("DNS server %s did not answer: %r", server, error)
-    return None
+            for answer in (task.result() for task in done):
+                if answer is not None and answer[3] & 0xF not in _CANNOT_TELL:
+                    return answer
+                failure = answer or failure
+        return failure
+    finally:
+        for task in asked:
+            task.cancel()
+
+
+async def _attempt(
+    question: bytes, server: str, namespace: Path | None, *, stream: bool
+) -> bytes | None:
+    try:
+        answer = await asyncio.wait_for(_ask(question, server, namespace, stream=stream), TIMEOUT)
+    except (OSError, asyncio.TimeoutError) as error:
+        logger.debug("DNS server %s did not answer: %r", server, error)
+        return None
+    return answer if len(answer) >= _HEADER_SIZE else None
 
 
 async def _ask(question: bytes, server: str, namespace: Path | None, *, stream: bool) -> bytes:
@@ -215,24 +264,41 @@ def _room(question: dnslib.DNSRecord, *, stream: bool) -> int:
     return max([512, *sizes])
 
 
+def _parse(question: bytes) -> dnslib.DNSRecord | None:
+    try:
+        record = dnslib.DNSRecord.parse(question)
+    except (dnslib.DNSError, ValueError, IndexError, struct.error):
+        return None
+    return None if record.header.qr or len(record.questions) != 1 else record
+
+
 def _render(question: dnslib.DNSRecord, known: Answer, room: int) -> bytes:
     """A name that is known has an answer for every type, which may be empty."""
     reply = question.reply(ra=1, aa=1)
-    name, kind = question.q.qname, question.q.qtype
-    if kind == dnslib.QTYPE.A:
-        for address in known.addresses:
-            reply.add_answer(dnslib.RR(name, kind, rdata=dnslib.A(address), ttl=TTL))
-    elif kind == dnslib.QTYPE.PTR:
-        for target in known.names:
-            reply.add_answer(dnslib.RR(name, kind, rdata=dnslib.PTR(target), ttl=TTL))
+    name, asked = question.q.qname, question.q.qtype
+    for kind, data in _records(known):
+        if asked in (kind, dnslib.QTYPE.ANY):
+            reply.add_answer(dnslib.RR(name, kind, rdata=data, ttl=TTL))
+    if any(extra.rtype == dnslib.QTYPE.OPT for extra in question.ar):
+        reply.add_ar(dnslib.EDNS0(udp_len=EDNS_ROOM))
     packed: bytes = reply.pack()
     if len(packed) > room:  # the client asks again over TCP
         packed = reply.truncate().pack()
     return packed
 
 
-def _refusal(question: dnslib.DNSRecord) -> bytes:
+def _records(known: Answer) -> Iterator[tuple[int, dnslib.RD]]:
+    for address in known.addresses:
+        if ":" in address:
+            yield dnslib.QTYPE.AAAA, dnslib.AAAA(address)
+        else:
+            yield dnslib.QTYPE.A, dnslib.A(address)
+    for target in known.names:
+        yield dnslib.QTYPE.PTR, dnslib.PTR(target)
+
+
+def _failure(question: dnslib.DNSRecord, code: int) -> bytes:
     reply = question.reply(ra=1, aa=0)
-    reply.header.rcode = dnslib.RCODE.SERVFAIL
+    reply.header.rcode = code
     packed: bytes = reply.pack()
     return packed

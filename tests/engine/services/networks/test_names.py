@@ -186,6 +186,40 @@ async def test_own_resolvers_are_asked_from_inside(world: World) -> None:
     assert [str(answer.rdata) for answer in record.rr] == ["192.0.2.53"]
 
 
+async def test_davits_own_server_is_not_asked_by_itself(
+    world: World, upstream: list[dnslib.DNSRecord]
+) -> None:
+    await world.network("app")
+    cli = await world.run("cli", ["app"], resolvers=[SERVER[0]])
+    assert await addresses(cli, "known.example") == ["192.0.2.53"]
+    assert len(upstream) == 1
+
+
+async def test_a_changed_host_is_followed(
+    world: World, upstream: list[dnslib.DNSRecord], tmp_path: Path
+) -> None:
+    await world.network("app")
+    cli = await world.run("cli", ["app"])
+    (tmp_path / "resolv.conf").write_text("")
+    assert (await ask(cli, "known.example")).header.rcode == dnslib.RCODE.SERVFAIL
+    (tmp_path / "resolv.conf").write_text("nameserver 127.213.0.53\n")
+    assert await addresses(cli, "known.example") == ["192.0.2.53"]
+
+
+async def test_a_container_on_two_networks_is_found_on_both(world: World) -> None:
+    await world.network("one")
+    await world.network("two")
+    both = await world.run("both", ["one", "two"])
+    first, second = await world.run("c1", ["one"]), await world.run("c2", ["two"])
+    for asker, network in ((first, "one"), (second, "two")):
+        expected = [both.endpoints[network].ip_address]
+        assert await addresses(asker, "both") == expected
+        assert await addresses(asker, f"BOTH.{network}") == expected
+    assert len(await addresses(both, "both")) == 2
+    assert await addresses(both, "c1") == [first.endpoints["one"].ip_address]
+    assert await addresses(both, "c2") == [second.endpoints["two"].ip_address]
+
+
 async def test_garbage_is_not_answered(world: World) -> None:
     await world.network("app")
     cli = await world.run("cli", ["app"])

@@ -73,8 +73,10 @@ class NameServers:
             asker = self._sandboxes.find(sandbox.container_id) or sandbox
             if ipam.default_endpoint(asker.endpoints) is None:
                 return dns.Upstream()  # internal networks only: no way out for questions, too
-            if asker.resolvers:
-                return dns.Upstream(asker.resolvers, Path(asker.netns))
+            # One that names davit's own server would be asked by itself, over and over.
+            resolvers = [server for server in asker.resolvers if server != resolver.ADDRESS]
+            if resolvers:
+                return dns.Upstream(resolvers, Path(asker.netns))
             return dns.Upstream(self._own.or_else(Resolvers.parse(_read(_HOST))).servers)
 
         return upstream

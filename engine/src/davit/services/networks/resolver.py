@@ -6,6 +6,7 @@ import ipaddress
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 
 from davit.drivers.dns import Answer
 from davit.model import ids
@@ -14,6 +15,7 @@ from davit.model.network import DEFAULT_NETWORK, Sandbox
 ADDRESS = "127.0.0.11"
 """Where a container on a user-defined network finds davit's name server."""
 _REVERSE = ".in-addr.arpa"
+_REVERSE_6 = ".ip6.arpa"
 
 
 def is_user_defined(network: str) -> bool:
@@ -29,18 +31,19 @@ def answer(name: str, asker: Sandbox, sandboxes: Sequence[Sandbox]) -> Answer | 
     """Look up a container on the networks that the asker is on, None when there is none.
 
     name: in lower case, without the last dot: a container's name, alias, short ID or host name,
-    with or without ``.network`` behind it, or an address in ``in-addr.arpa``.
+    with or without ``.network`` behind it, or an address in ``in-addr.arpa`` or ``ip6.arpa``.
     """
     networks = [network for network in asker.endpoints if is_user_defined(network)]
-    if name.endswith(_REVERSE):
-        return _reverse(name.removesuffix(_REVERSE), networks, sandboxes)
+    if name.endswith((_REVERSE, _REVERSE_6)):
+        return _reverse(name, networks, sandboxes)
     found = []
     for network in networks:
         wanted = _linked(asker, network).get(name, name)
         found += [
-            sandbox.endpoints[network].ip_address
+            address
             for sandbox in sandboxes
             if network in sandbox.endpoints and _is_called(sandbox, network, wanted)
+            for address in sandbox.endpoints[network].addresses
         ]
     # In another order each time, so that containers with the same alias share the load.
     return Answer(addresses=random.sample(found, len(found))) if found else None
@@ -60,16 +63,29 @@ def _is_called(sandbox: Sandbox, network: str, name: str) -> bool:
     return False
 
 
-def _reverse(
-    reversed_address: str, networks: Sequence[str], sandboxes: Sequence[Sandbox]
-) -> Answer | None:
-    address = ".".join(reversed(reversed_address.split(".")))
+def _reverse(name: str, networks: Sequence[str], sandboxes: Sequence[Sandbox]) -> Answer | None:
+    address = reversed_address(name)
+    if address is None:
+        return None
     for network in networks:
         for sandbox in sandboxes:
             endpoint = sandbox.endpoints.get(network)
-            if endpoint is not None and endpoint.ip_address == address:
+            if endpoint is not None and address in map(ipaddress.ip_address, endpoint.addresses):
                 return Answer(names=[f"{sandbox.name}.{network}"])
     return None
+
+
+def reversed_address(name: str) -> IPv4Address | IPv6Address | None:
+    """The address in a name of RFC 1035, 3.5 or RFC 3596, 2.5; None when there is none."""
+    if name.endswith(_REVERSE):
+        text = ".".join(reversed(name.removesuffix(_REVERSE).split(".")))
+    else:
+        digits = "".join(reversed(name.removesuffix(_REVERSE_6).split(".")))
+        text = ":".join(digits[start : start + 4] for start in range(0, len(digits), 4))
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)
