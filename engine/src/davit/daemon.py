@@ -161,6 +161,7 @@ async def _serve(
             images=image_rows.all,
             listeners=event_service.count,
             publish=event_service.publish,
+            init=context.init,
         )
 
         # Reconcile: adopt what runs, finish or roll back what was in flight, remove orphans.

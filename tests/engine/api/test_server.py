@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from pathlib import Path
 
@@ -108,6 +109,7 @@ async def test_a_bug_is_logged_and_not_told(serve: Serve, caplog: pytest.LogCapt
         ('{"name": "a", "size": "b"}', 400, b"$.size"),
         ("{", 400, b"invalid JSON in the request body"),
         ("", 400, b"name"),
+        ('{"name": "a\\u0000b"}', 400, b"a NUL character in the body"),
     ],
 )
 async def test_bodies(serve: Serve, body: str, status: int, words: bytes) -> None:
@@ -130,6 +132,14 @@ async def test_a_client_may_ask_before_it_sends_its_body(serve: Serve) -> None:
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 404 Not Found\r\n")
     writer.close()
     await writer.wait_closed()
+
+
+@pytest.mark.parametrize("path", ["/x?name=a%00", "/x%00"])
+async def test_no_name_holds_a_nul(serve: Serve, path: str) -> None:
+    socket = await serve([Route("POST", "/x", take)])
+    answer = await ask(socket, f"POST {path} HTTP/1.1\nContent-Length: 0\n\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"a NUL character" in answer
 
 
 async def test_a_huge_json_body_is_refused(serve: Serve) -> None:
@@ -176,6 +186,32 @@ async def test_a_stream_ends_when_its_client_leaves(serve: Serve) -> None:
     writer.close()
     await writer.wait_closed()
     await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_a_stream_that_fails_when_its_client_leaves_is_not_complained_of(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    leaving, ended = asyncio.Event(), asyncio.Event()
+
+    async def work(call: Call) -> web.StreamResponse:
+        leaving.set()
+        # Ends by itself in the same moment in which it would be cancelled.
+        while (transport := call.request.transport) and not transport.is_closing():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        ended.set()
+        raise ConnectionResetError("the client has gone")
+
+    socket = await serve([Route("GET", "/x", work, abort=True)])
+    _, writer = await asyncio.open_unix_connection(socket)
+    writer.write(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+    await leaving.wait()
+    writer.close()
+    await writer.wait_closed()
+    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.sleep(0)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert "never retrieved" not in caplog.text
 
 
 async def test_the_socket_is_for_root_and_the_group_only(serve: Serve) -> None:

@@ -64,7 +64,10 @@ class Call:
 
     async def body(self, shape: type[T]) -> T:
         """The JSON body. Raises InvalidParameter naming the field."""
-        return codec.parse(await self.request.read(), shape)
+        text = await self.request.read()
+        if b"\\u0000" in text:
+            raise InvalidParameter("a NUL character in the body: take it out")
+        return codec.parse(text, shape)
 
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]

@@ -143,6 +143,9 @@ class Server:
             return _cut(request) if call is not None and call.begun else answer
 
     def _route(self, request: web.BaseRequest) -> tuple[Route, Call]:
+        if "%00" in request.path_qs:
+            # No name, path or argument of the kernel's can hold it.
+            raise InvalidParameter("a NUL character in the path or in a parameter")
         path = request.path
         version = API_VERSION
         if match := _VERSIONED.fullmatch(path):
@@ -158,9 +161,10 @@ class Server:
         task = asyncio.ensure_future(route.handler(call))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
+        # When the client is gone nobody may be left to be told of a failure.
+        task.add_done_callback(_retrieve)
         if not route.abort:
             # What changes something is not cut in the middle because its client went away.
-            task.add_done_callback(_retrieve)
             return await asyncio.shield(task)
         closing = asyncio.ensure_future(self._aborting.wait())
         try:

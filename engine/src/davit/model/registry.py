@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+"""What is always spoken to without verified TLS, as with Docker."""
+
 
 class AuthConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The body of ``POST /auth``, and of the header ``X-Registry-Auth``.

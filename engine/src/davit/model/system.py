@@ -16,7 +16,11 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine. memory: bytes. cgroup_version: 1 (also hybrid) or 2."""
+    """The machine. memory: bytes. cgroup_version: 1 (also hybrid) or 2.
+
+    swap_limit, cpu_quota: whether the kernel can limit these. backing_filesystem: that of the data
+    root.
+    """
 
     name: str
     kernel: str
@@ -26,9 +30,13 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     cpus: int
     memory: int
     cgroup_version: int
+    controllers: frozenset[str]
+    swap_limit: bool
+    cpu_quota: bool
     ip_forwarding: bool
     seccomp: bool
     apparmor: bool
+    backing_filesystem: str
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +49,10 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """All that ``GET /info`` and ``GET /version`` tell. instance_id: stable for a data root."""
+    """All that ``GET /info`` and ``GET /version`` tell. instance_id: stable for a data root.
+
+    init: path of the init for containers, empty for none.
+    """
 
     instance_id: str
     settings: Settings
@@ -49,6 +60,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
     runtime: Component
     monitor: Component
+    init: str
     open_files: int
     tasks: int
     listeners: int

@@ -9,10 +9,7 @@ from collections.abc import Iterable
 from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.errors import InvalidParameter
-from davit.model.registry import AuthConfig
-
-LOOPBACK = ("127.0.0.0/8", "::1/128")
-"""What is always spoken to without verified TLS, as with Docker."""
+from davit.model.registry import LOOPBACK, AuthConfig
 
 
 class RegistryService:

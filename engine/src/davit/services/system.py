@@ -13,8 +13,9 @@ from pathlib import Path
 from davit.config import Settings
 from davit.model import codec, times
 from davit.model.container import Container, Status
-from davit.model.system import Component, Counts, Host, Overview
+from davit.model.system import Component, Counts, Overview
 from davit.store.db import Database
+from davit.sys import machine
 
 _SETTINGS = "settings"
 _INSTANCE_ID = "instance_id"
@@ -32,6 +33,7 @@ class SystemService:
         images: Callable[[], Sized],
         listeners: Callable[[], int],
         publish: Callable[[str, str, str, Mapping[str, str]], None],
+        init: str = "",
     ) -> None:
         self._settings = settings
         self._instance_id = instance_id
@@ -39,6 +41,7 @@ class SystemService:
         self._images = images
         self._listeners = listeners
         self._publish = publish
+        self._init = init
         self._started = times.now()
         self._components: tuple[Component, Component] | None = None
 
@@ -53,10 +56,11 @@ class SystemService:
         return Overview(
             instance_id=self._instance_id,
             settings=self._settings,
-            host=await asyncio.to_thread(_host),
+            host=await asyncio.to_thread(machine.read, self._settings.data_root),
             counts=self._counts(),
             runtime=runtime,
             monitor=monitor,
+            init=self._init,
             open_files=await asyncio.to_thread(lambda: len(os.listdir("/proc/self/fd"))),
             tasks=len(asyncio.all_tasks()),
             listeners=self._listeners(),
@@ -119,28 +123,3 @@ async def _version(program: str) -> Component:
         version=version[1] if version else "unknown",
         commit=commit[1] if commit else "",
     )
-
-
-def _host() -> Host:
-    release = _os_release()
-    status = Path("/proc/self/status").read_text()
-    return Host(
-        name=platform.node(),
-        kernel=platform.release(),
-        architecture=platform.machine(),
-        operating_system=release.get("PRETTY_NAME", "Linux"),
-        os_version=release.get("VERSION_ID", ""),
-        cpus=len(os.sched_getaffinity(0)),
-        memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        cgroup_version=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
-        ip_forwarding=Path("/proc/sys/net/ipv4/ip_forward").read_text().strip() == "1",
-        seccomp="\nSeccomp:" in status,
-        apparmor=Path("/sys/kernel/security/apparmor/profiles").exists(),
-    )
-
-
-def _os_release() -> dict[str, str]:
-    try:
-        return platform.freedesktop_os_release()
-    except OSError:
-        return {}

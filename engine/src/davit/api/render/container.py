@@ -39,7 +39,7 @@ def inspect(details: Details, version: Version) -> dict[str, Any]:
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": details.exec_ids or None,
-        "HostConfig": {**host_config(container), "Links": details.links or None},
+        "HostConfig": {**host_config(container, version), "Links": details.links or None},
         "GraphDriver": _graph_driver(details),
         "Mounts": [mount(point) for point in container.mounts],
         "Config": config(container.config),
@@ -122,7 +122,7 @@ def config(value: ContainerConfig) -> dict[str, Any]:
     return shown
 
 
-def host_config(container: Container) -> dict[str, Any]:
+def host_config(container: Container, version: Version) -> dict[str, Any]:
     """``HostConfig`` as asked for, with Docker's ``null`` fields."""
     shown: dict[str, Any] = codec.builtins(container.host_config)
     for name in (
@@ -147,6 +147,13 @@ def host_config(container: Container) -> dict[str, Any]:
     ):
         shown[name] = shown[name] or (None if name not in ("Dns", "DnsOptions") else [])
     asked = container.host_config
+    # What the command line sends for "not set".
+    if asked.memory_swappiness == -1:
+        shown["MemorySwappiness"] = None
+    shown["OomKillDisable"] = bool(asked.oom_kill_disable)
+    shown["PidsLimit"] = asked.pids_limit or None
+    if version >= (1, 42):
+        del shown["KernelMemory"]
     options = security.parse(asked.security_opt)
     shown["MaskedPaths"] = security.masked_paths(asked, options) or None
     shown["ReadonlyPaths"] = security.readonly_paths(asked, options) or None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.request import getproxies
 
 from davit import __version__
 from davit.api.routing import API_VERSION, MIN_API_VERSION
 from davit.model import times
 from davit.model.event import Event
+from davit.model.registry import LOOPBACK
 from davit.model.system import Component, Overview
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -76,22 +78,25 @@ def info(seen: Overview, api: tuple[int, int]) -> dict[str, Any]:
         "ContainersStopped": counts.stopped,
         "Images": counts.images,
         "Driver": "overlay2",
-        "DriverStatus": [["Supports d_type", "true"], ["Userxattr", "false"]],
-        "SystemStatus": None,
+        "DriverStatus": [
+            ["Backing Filesystem", _filesystem(host.backing_filesystem)],
+            ["Supports d_type", "true"],
+            ["userxattr", "false"],
+        ],
         "Plugins": {
             "Volume": ["local"],
             "Network": _NETWORK_DRIVERS,
             "Authorization": None,
             "Log": _LOG_DRIVERS,
         },
-        "MemoryLimit": True,
-        "SwapLimit": True,
+        "MemoryLimit": "memory" in host.controllers,
+        "SwapLimit": host.swap_limit,
         "KernelMemoryTCP": False,
-        "CpuCfsPeriod": True,
-        "CpuCfsQuota": True,
-        "CPUShares": True,
-        "CPUSet": True,
-        "PidsLimit": True,
+        "CpuCfsPeriod": host.cpu_quota,
+        "CpuCfsQuota": host.cpu_quota,
+        "CPUShares": "cpu" in host.controllers,
+        "CPUSet": "cpuset" in host.controllers,
+        "PidsLimit": "pids" in host.controllers,
         "OomKillDisable": host.cgroup_version == 1,
         "IPv4Forwarding": host.ip_forwarding,
         "Debug": settings.log_level == "debug",
@@ -111,16 +116,18 @@ def info(seen: Overview, api: tuple[int, int]) -> dict[str, Any]:
         "MemTotal": host.memory,
         "IndexServerAddress": "https://index.docker.io/v1/",
         "RegistryConfig": {
-            "InsecureRegistryCIDRs": ["127.0.0.0/8"],
-            "IndexConfigs": {},
+            "InsecureRegistryCIDRs": LOOPBACK,
+            "IndexConfigs": {
+                "docker.io": {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}
+            },
             "Mirrors": [],
         },
         "GenericResources": None,
-        "HttpProxy": "",
-        "HttpsProxy": "",
-        "NoProxy": "",
+        "HttpProxy": _proxy("http"),
+        "HttpsProxy": _proxy("https"),
+        "NoProxy": getproxies().get("no", ""),
         "Name": host.name,
-        "Labels": list(settings.labels),
+        "Labels": settings.labels,
         "ExperimentalBuild": False,
         "ServerVersion": __version__,
         "Runtimes": {seen.runtime.name: {"path": settings.runtime}},
@@ -136,7 +143,8 @@ def info(seen: Overview, api: tuple[int, int]) -> dict[str, Any]:
         # Containers always go on without davitd.
         "LiveRestoreEnabled": True,
         "Isolation": "",
-        "InitBinary": settings.init_path,
+        "InitBinary": seen.init,
+        # There is none, and of the init nobody knows.
         "ContainerdCommit": {"ID": ""},
         "RuncCommit": {"ID": seen.runtime.commit},
         "InitCommit": {"ID": ""},
@@ -151,10 +159,39 @@ def info(seen: Overview, api: tuple[int, int]) -> dict[str, Any]:
         "CDISpecDirs": [],
         "DockerRootDir": str(settings.data_root),
     }
+    return _as_of(shown, api)
+
+
+def _as_of(shown: dict[str, Any], api: tuple[int, int]) -> dict[str, Any]:
+    """Add what older versions of the API have, take away what these do not know."""
+    if api < (1, 50):
+        del shown["DiscoveredDevices"]
     if api < (1, 49):
+        del shown["FirewallBackend"]
         # Clients of that time warn when these kernel features seem to be missing.
         shown |= {"BridgeNfIptables": True, "BridgeNfIp6tables": True}
+        for name in ("ContainerdCommit", "RuncCommit", "InitCommit"):
+            shown[name]["Expected"] = shown[name]["ID"]
+    if api < (1, 48):
+        shown["RegistryConfig"]["AllowNondistributableArtifactsCIDRs"] = []
+        shown["RegistryConfig"]["AllowNondistributableArtifactsHostnames"] = []
+    if api < (1, 44):
+        del shown["CDISpecDirs"]
+    if api < (1, 42):
+        shown["KernelMemory"] = False
     return shown
+
+
+def _filesystem(kind: str) -> str:
+    """The name that Docker has for it."""
+    return "extfs" if kind in ("ext2", "ext3", "ext4") else kind
+
+
+def _proxy(scheme: str) -> str:
+    """The proxy for a scheme, without who we are to it."""
+    url = getproxies().get(scheme, "")
+    head, at, host = url.rpartition("@")
+    return f"{head.partition('://')[0]}://xxxxx:xxxxx@{host}" if at else url
 
 
 def _component(program: Component) -> dict[str, Any]:
@@ -175,9 +212,30 @@ def _security(seen: Overview) -> list[str]:
 
 
 def _warnings(seen: Overview) -> list[str]:
-    return [
-        f"WARNING: API is accessible on {host} without encryption or authentication: whoever "
-        "reaches it is root on this machine"
-        for host in seen.settings.hosts
-        if host.startswith("tcp://")
-    ]
+    """What an administrator should know, in Docker's words as far as it has some."""
+    host = seen.host
+    found = []
+    if not seen.settings.uses_tls:
+        found += [
+            f"WARNING: API is accessible on {address} without encryption or authentication: "
+            "whoever reaches it is root on this machine"
+            for address in seen.settings.hosts
+            if address.startswith("tcp://")
+        ]
+    elif not seen.settings.tls_verify:
+        found += [
+            f"WARNING: API is accessible on {address} without TLS client verification: whoever "
+            "reaches it is root on this machine"
+            for address in seen.settings.hosts
+            if address.startswith("tcp://")
+        ]
+    missing = (
+        ("memory" not in host.controllers, "No memory limit support"),
+        (not host.swap_limit, "No swap limit support"),
+        (not host.cpu_quota, "No cpu cfs quota support"),
+        ("cpu" not in host.controllers, "No cpu shares support"),
+        ("cpuset" not in host.controllers, "No cpuset support"),
+        ("pids" not in host.controllers, "No pids limit support"),
+        (not host.ip_forwarding, "IPv4 forwarding is disabled"),
+    )
+    return found + [f"WARNING: {words}" for is_missing, words in missing if is_missing]
