@@ -92,6 +92,59 @@ def test_hosts_and_names_follow_connections(davitd: Davitd) -> None:
     assert davitd.docker("exec", "cli", "ping", "-c1", "-w1", "web", check=False).returncode != 0
 
 
+def test_name_servers_search_domains_and_options(davitd: Davitd) -> None:
+    asked = (
+        *("--dns", "192.0.2.1", "--dns", "192.0.2.2", "--dns-search", "corp.example"),
+        *("--dns-search", "lab.example", "--dns-option", "ndots:3", "--dns-option", "rotate"),
+    )
+    command = ("busybox", "cat", "/etc/resolv.conf")
+    expected = "search corp.example lab.example\noptions ndots:3 rotate"
+    assert output(davitd.docker("run", "--rm", *asked, *command)) == (
+        f"nameserver 192.0.2.1\nnameserver 192.0.2.2\n{expected}"
+    )
+    davitd.docker("network", "create", "app")
+    shown = output(davitd.docker("run", "--rm", "--network", "app", *asked, *command))
+    assert shown == f"nameserver 127.0.0.11\n{expected}"
+    shown = output(davitd.docker("run", "--rm", "--dns-search", ".", *command))
+    assert "search" not in shown
+
+
+def test_names_of_the_container_itself_and_of_the_host(davitd: Davitd) -> None:
+    done = davitd.docker(
+        *("run", "--rm", "--hostname", "web", "--domainname", "corp.example"),
+        *("--add-host", "host.docker.internal:host-gateway", "--add-host", "db=192.0.2.7"),
+        *("busybox", "sh", "-c", "hostname -f; cat /etc/hosts; ip route"),
+    )
+    lines = output(done).splitlines()
+    gateway = next(line.split()[2] for line in lines if line.startswith("default via"))
+    assert lines[0] == "web.corp.example"
+    assert f"{gateway}\thost.docker.internal" in lines
+    assert "192.0.2.7\tdb" in lines
+
+
+def test_names_outlive_davitd(davitd: Davitd) -> None:
+    davitd.docker("network", "create", "app")
+    run(davitd, "web", "--network", "app")
+    run(davitd, "cli", "--network", "app")
+    run(davitd, "old")
+    run(davitd, "new", "--link", "old:older")
+    davitd.kill()
+    davitd.start()
+    inside(davitd, "cli", "ping", "-c1", "-w5", "web")
+    davitd.docker("network", "disconnect", "app", "web")
+    davitd.docker("network", "connect", "--alias", "www", "app", "web")
+    inside(davitd, "cli", "ping", "-c1", "-w5", "www")
+    davitd.docker("restart", "-t0", "old")
+    inside(davitd, "new", "ping", "-c1", "-w5", "older")
+
+
+def test_an_alias_needs_a_network_with_names(davitd: Davitd) -> None:
+    davitd.docker("network", "create", "app")
+    run(davitd, "web", "--network", "app")
+    done = davitd.docker("network", "connect", "--alias", "www", "bridge", "web", check=False)
+    assert b"network-scoped aliases are only supported for user-defined networks" in done.stderr
+
+
 def test_connecting_twice(davitd: Davitd) -> None:
     davitd.docker("network", "create", "app")
     run(davitd, "web")

@@ -179,6 +179,11 @@ class Sandboxes:
             )
         if wish.mac_address:
             ipam.check_mac(wish.mac_address)
+        if wish.aliases and not resolver.is_user_defined(network.name):
+            raise InvalidParameter(
+                "network-scoped aliases are only supported for user-defined networks: "
+                f"network {network.name} has no names"
+            )
         address = _wished_address(wish)
         if not address:
             return
