@@ -142,6 +142,7 @@ def new_davitd(*flags: str, kind: type[Davitd] = Davitd) -> Iterator[Davitd]:
     """A running daemon; at the end everything is erased, and that is checked."""
     # Short, because a unix socket's path has 108 bytes at most.
     root = Path(tempfile.mkdtemp(prefix="dv"))
+    root.chmod(0o711)  # as what holds the roots is on a host; remapped users have to pass
     daemon = kind(root, *flags)
     try:
         daemon.start()

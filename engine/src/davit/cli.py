@@ -125,6 +125,12 @@ _OPTIONS = (
     _Option(("conmon",), "conmon", "PROGRAM", "container monitor"),
     _Option(("init-path",), "init_path", "FILE", "init for containers that ask for one"),
     _Option(
+        ("userns-remap",),
+        "userns_remap",
+        "USER",
+        "user[:group] whose subordinate IDs containers run with; default: davit",
+    ),
+    _Option(
         ("bridge",), "bridge", "NAME", "interface of the default network, none for none", short="-b"
     ),
     _Option(("bip",), "bip", "CIDR", "address of the default network's bridge", _interface),

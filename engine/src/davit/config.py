@@ -47,6 +47,8 @@ class Settings:
     tls_verify: TLS, and clients need a certificate signed by ``tls_ca``.
     group: group that owns unix sockets; the name or number, empty for root's.
     runtime, conmon: executables, looked up in PATH when not absolute.
+    userns_remap: whose subordinate IDs containers have: a user, ``user:group``, numbers, or
+        ``default`` for the user ``davit``; empty for the host's IDs.
     bridge: interface name of the default network; ``none`` for no default network;
         empty for a name derived from the instance.
     bip: address and prefix of the default bridge, ``172.17.0.1/16``; empty to choose a free one.
@@ -65,6 +67,7 @@ class Settings:
     runtime: str = "runc"
     conmon: str = "conmon"
     init_path: str = ""
+    userns_remap: str = ""
     bridge: str = ""
     bip: str = ""
     fixed_cidr: str = ""

@@ -40,6 +40,7 @@ from davit.drivers.overlay import OverlayRootfs
 from davit.drivers.volume import LocalVolumes
 from davit.errors import DavitError
 from davit.services import erase as erasing
+from davit.services.containers import remapping
 from davit.services.containers.context import Context
 from davit.services.containers.exec import ExecService
 from davit.services.containers.prepare import find_init
@@ -101,7 +102,7 @@ async def _serve(
 ) -> None:
     stopping, reloading = _watch_signals()
     paths = Paths(data=settings.data_root, run=settings.run_root)
-    rootfs = OverlayRootfs()
+    rootfs = OverlayRootfs(paths.idmapped)
     rootfs.check(paths.data)
     async with contextlib.AsyncExitStack() as stack:
         # State: rows in memory, written through to SQLite.
@@ -133,7 +134,9 @@ async def _serve(
         volume_service = VolumeService(
             volume_rows, LocalVolumes(paths.volumes), container_rows, event_service.publish
         )
-        network_service = NetworkService(settings, paths, database, event_service)
+        facts = await asyncio.to_thread(host.read, capabilities.ALL)
+        remap = await asyncio.to_thread(remapping.open_namespace, settings, paths, facts.kernel)
+        network_service = NetworkService(settings, paths, database, event_service, remap)
         context = Context(
             settings=settings,
             paths=paths,
@@ -144,8 +147,9 @@ async def _serve(
             networks=network_service,
             monitors=monitors,
             rootfs=rootfs,
-            host=await asyncio.to_thread(host.read, capabilities.ALL),
+            host=facts,
             init=await asyncio.to_thread(find_init, settings),
+            remap=remap,
         )
         container_service = ContainerService(context)
         streams = ContainerStreams(context, LogReader())

@@ -15,7 +15,7 @@ from davit.errors import SystemFailure, Unavailable
 class World:
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.rootfs = OverlayRootfs()
+        self.rootfs = OverlayRootfs(root / "m")
         self.target = root / "target"
 
     def layer(self, name: str, **files: str) -> Path:

@@ -45,6 +45,9 @@ def build(container: Container, facts: SpecFacts) -> dict[str, Any]:
         "sysctl": sysctls.build(config, host, facts),
         "rootfsPropagation": mounts.root_propagation(container),
     }
+    if facts.remap is not None:
+        linux["uidMappings"] = namespaces.mappings(facts.remap.ids.uids)
+        linux["gidMappings"] = namespaces.mappings(facts.remap.ids.gids)
     filter_ = seccomp.build(host, options, granted, facts.host)
     if filter_ is not None:
         linux["seccomp"] = filter_

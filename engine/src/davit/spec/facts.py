@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from davit.model.host import HostDevice, HostFacts, ResolvedUser
+from davit.model.idmap import Remap
 
 
 class SpecFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +25,8 @@ class SpecFacts(msgspec.Struct, frozen=True, kw_only=True):
     init: a static tini or catatonit on the host, empty when there is none.
     link_env: ``NAME=value`` about the containers that this one links to.
     default_ulimits: the daemon's, name → (soft, hard).
+    remap: the user namespace it runs in, None for the host's.
+    sources: destination → what is bound there instead of the mount's own source.
     """
 
     host: HostFacts
@@ -42,3 +45,5 @@ class SpecFacts(msgspec.Struct, frozen=True, kw_only=True):
     init: str = ""
     link_env: list[str] = []
     default_ulimits: dict[str, tuple[int, int]] = {}
+    remap: Remap | None = None
+    sources: dict[str, str] = {}

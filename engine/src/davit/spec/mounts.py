@@ -115,13 +115,14 @@ def _own(container: Container, facts: SpecFacts) -> list[dict[str, Any]]:
     for path, text in host.tmpfs.items():
         mounts[path.rstrip("/")] = _mount("tmpfs", path, "tmpfs", _tmpfs_options(text, path))
     for point in container.mounts:
-        mounts[point.destination] = _point(point, asked.get(point.destination))
+        source = facts.sources.get(point.destination, point.source)
+        mounts[point.destination] = _point(point, source, asked.get(point.destination))
     if process.has_init(host, facts):
         mounts[process.INIT_PATH] = _bind(facts.init, process.INIT_PATH, ["bind", "ro"])
     return list(mounts.values())
 
 
-def _point(point: MountPoint, asked: Mount | None) -> dict[str, Any]:
+def _point(point: MountPoint, source: str, asked: Mount | None) -> dict[str, Any]:
     if point.type == "tmpfs":
         text = _tmpfs_text(asked) if asked else ""
         options = _tmpfs_options(text, point.destination)
@@ -130,7 +131,7 @@ def _point(point: MountPoint, asked: Mount | None) -> dict[str, Any]:
     options = ["rbind" if recursive else "bind", point.propagation or "rprivate"]
     if not point.rw:
         options.append("ro")
-    return _bind(point.source, point.destination, options)
+    return _bind(source, point.destination, options)
 
 
 def _tmpfs_text(mount: Mount) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from davit.model.config import HostConfig
+from davit.model.idmap import IdRange
 from davit.spec.facts import SpecFacts
 
 
@@ -19,7 +20,17 @@ def build(host: HostConfig, facts: SpecFacts) -> list[dict[str, str]]:
         spaces.append(_space("pid", facts.pid_path))
     if host.cgroupns_mode != "host":
         spaces.append({"type": "cgroup"})
+    if facts.remap is not None:
+        spaces.append({"type": "user", "path": facts.remap.userns})
     return spaces
+
+
+def mappings(ranges: list[IdRange]) -> list[dict[str, int]]:
+    """The OCI form of a user namespace's map."""
+    return [
+        {"containerID": entry.inside, "hostID": entry.outside, "size": entry.size}
+        for entry in ranges
+    ]
 
 
 def _space(kind: str, path: str) -> dict[str, str]:

@@ -13,10 +13,8 @@ _IPC = (
     "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced",
 )  # fmt: skip
 # Docker's defaults since 20.10: ping without NET_RAW, port 80 without NET_BIND_SERVICE.
-_NETWORK_DEFAULTS = {
-    "net.ipv4.ip_unprivileged_port_start": "0",
-    "net.ipv4.ping_group_range": "0 2147483647",
-}
+_PORTS = {"net.ipv4.ip_unprivileged_port_start": "0"}
+_PING = "net.ipv4.ping_group_range"
 _OF_INTERFACE = re.compile(r"net\.ipv[46]\.(conf|neigh)\.(?!all\.|default\.)")
 
 
@@ -28,7 +26,9 @@ def build(config: ContainerConfig, host: HostConfig, facts: SpecFacts) -> dict[s
     """
     values: dict[str, str] = {}
     if facts.netns is not None and not host.network_mode.startswith("container:"):
-        values |= _NETWORK_DEFAULTS
+        # The range must be groups of the user namespace.
+        groups = sum(entry.size for entry in facts.remap.ids.gids) if facts.remap else 1 << 31
+        values |= {**_PORTS, _PING: f"0 {groups - 1}"}
     if config.domainname and host.uts_mode != "host":
         values["kernel.domainname"] = config.domainname
     values |= host.sysctls

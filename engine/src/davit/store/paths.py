@@ -85,5 +85,15 @@ class Paths:
         return self.run / "runtime"
 
     @property
+    def userns(self) -> Path:
+        """The user namespace of containers whose IDs are remapped."""
+        return self.run / "userns"
+
+    @property
+    def idmapped(self) -> Path:
+        """Directories with mapped IDs, for as long as something is mounted from them. Short."""
+        return self.run / "m"
+
+    @property
     def netns(self) -> Path:
         return self.run / "netns"

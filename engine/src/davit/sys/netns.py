@@ -26,23 +26,28 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def create() -> int:
-    """Return a descriptor of a fresh namespace with its loopback up.
-
-    New interfaces in it get no IPv6 addresses: davit's networks are IPv4, and a link-local address
-    would only add duplicate address detection and router solicitations to each start.
-    """
+    """Return a descriptor of a fresh namespace, prepared."""
     home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
     try:
         _check(_libc.unshare(CLONE_NEWNET), "unshare a network namespace")
         try:
-            _set_up("lo")
-            with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-                _write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1")
+            prepare()
             return os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
         finally:
             _enter(home)
     finally:
         os.close(home)
+
+
+def prepare() -> None:
+    """Bring the loopback of the present namespace up.
+
+    New interfaces in it get no IPv6 addresses: davit's networks are IPv4, and a link-local address
+    would only add duplicate address detection and router solicitations to each start.
+    """
+    _set_up("lo")
+    with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+        _write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1")
 
 
 def pin(namespace: int, path: Path) -> None:

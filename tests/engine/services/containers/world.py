@@ -92,7 +92,7 @@ class World:
             volumes=self.volumes,
             networks=self.networks,
             monitors=ConmonMonitors("conmon", Runtime("runc", paths.runtime_root), layout),
-            rootfs=OverlayRootfs(),
+            rootfs=OverlayRootfs(self.paths.idmapped),
             host=host.read(ALL),
             init=find_init(self.settings),
         )

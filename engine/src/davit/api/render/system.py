@@ -208,6 +208,8 @@ def _security(seen: Overview) -> list[str]:
         options.append("name=seccomp,profile=builtin")
     if seen.host.cgroup_version == 2:
         options.append("name=cgroupns")
+    if seen.settings.userns_remap:
+        options.append("name=userns")
     return options
 
 

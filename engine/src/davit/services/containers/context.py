@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from davit.config import Settings
 from davit.model.container import Container, Health
 from davit.model.host import HostFacts
+from davit.model.idmap import Remap
 from davit.model.runtime import Launched
 from davit.services.containers.needs import (
     Events,
@@ -93,7 +94,7 @@ BeforeStart = Callable[[str], Awaitable[None]]
 class Context:
     """Passed to every verb. Containers that run, or whose clean-up goes on, have a :class:`Run`.
 
-    init: path of an init on the host, empty for none.
+    init: path of an init on the host, empty for none. remap: the user namespace for containers.
     exec_ids: the execs of a container that have not ended.
     before_start: called with a container's ID when its process exists and has not begun, so that
     waiting clients can attach without losing a byte.
@@ -110,6 +111,7 @@ class Context:
     rootfs: Rootfs
     host: HostFacts
     init: str = ""
+    remap: Remap | None = None
     locks: Locks = field(default_factory=Locks)
     waiters: Waiters = field(default_factory=Waiters)
     background: Background = field(default_factory=Background)

@@ -19,7 +19,7 @@ from davit.model.config import ContainerConfig, HostConfig
 from davit.model.container import Container, Created, CreateRequest
 from davit.model.image import Image
 from davit.model.volume import MountPoint
-from davit.services.containers import endpoints, fill, links, merge, mounts, validate
+from davit.services.containers import endpoints, fill, links, merge, mounts, remapping, validate
 from davit.services.containers.context import Context
 from davit.services.containers.mounts import MountWish
 from davit.spec import build
@@ -53,6 +53,7 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
         cpus=os.cpu_count() or 1, runtimes=(*_RUNTIMES, Path(ctx.settings.runtime).name)
     )
     warnings = validate.check(config, host, machine)
+    remapping.check(host, ctx.remap)
     with _named_by_options():
         wishes = mounts.plan(config, host, ctx.store.get)
         networks = endpoints.plan(

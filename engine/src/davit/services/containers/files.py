@@ -40,6 +40,12 @@ class Files:
         self._write_resolv_conf(resolv_conf)
         self.hosts.write_bytes(b"")
 
+    def give_to(self, owner: tuple[int, int]) -> None:
+        """Let the container's root, a user and a group ID of the host, own them. Blocking."""
+        if not self._shared:
+            for path in (self.hosts, self.hostname, self.resolv_conf):
+                os.chown(path, *owner)
+
     async def write_hosts(self, text: str) -> None:
         if not self._shared:
             await asyncio.to_thread(_overwrite, self.hosts, text)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from davit.model.container import Container
+from davit.model.idmap import Remap
 from davit.model.image import Image
 from davit.model.network import EndpointSettings, JoinRequest, Network, Sandbox
 from davit.model.runtime import ExecLaunch, Exit, Launch, Launched
@@ -217,8 +218,19 @@ class Monitors(Protocol):
 class Rootfs(Protocol):
     """The union mount of a container's layers (overlayfs)."""
 
-    async def mount(self, *, lower: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
-        """Mount; ``lower`` is ordered lowest first. Makes upper, work and target."""
+    async def mount(
+        self,
+        *,
+        lower: Sequence[Path],
+        upper: Path,
+        work: Path,
+        target: Path,
+        remap: Remap | None = None,
+    ) -> None:
+        """Mount; ``lower`` is ordered lowest first. Makes upper, work and target.
+
+        remap: the user namespace whose IDs the files have in the mount.
+        """
         ...
 
     async def unmount(self, target: Path) -> None:

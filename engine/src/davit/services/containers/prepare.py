@@ -12,6 +12,7 @@ from davit.config import Settings
 from davit.errors import Conflict, SystemFailure
 from davit.model import codec
 from davit.model.container import Container
+from davit.model.idmap import Remap
 from davit.model.network import JoinRequest, Sandbox
 from davit.services.containers import endpoints, ports
 from davit.services.containers.context import Context
@@ -106,11 +107,14 @@ def write_bundle(
     donors: Mapping[str, Container],
     files: Files,
     link_env: list[str],
+    remap: Remap | None,
+    sources: Mapping[str, str],
 ) -> None:
     """Write ``config.json`` next to the mounted root. Blocking.
 
     donors: ``ipc`` and ``pid`` → the container whose namespace is joined.
     link_env: variables about the containers that this one links to.
+    remap: the user namespace, None for the host's. sources: see SpecFacts.
     Raises InvalidParameter (user, device, …).
     """
     host = container.host_config
@@ -140,6 +144,8 @@ def write_bundle(
         devices={path: devices.nodes(path) for path in asked},
         init=ctx.init,
         link_env=link_env,
+        remap=remap,
+        sources=dict(sources),
         default_ulimits=ctx.settings.default_ulimits,
     )
     spec = build.build(container, facts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -18,7 +19,16 @@ from davit.model import times
 from davit.model.container import Container, Ended, Status
 from davit.model.network import Sandbox
 from davit.model.runtime import Launch, Launched
-from davit.services.containers import cleanup, health, links, monitor, networks, prepare, remove
+from davit.services.containers import (
+    cleanup,
+    health,
+    links,
+    monitor,
+    networks,
+    prepare,
+    remapping,
+    remove,
+)
 from davit.services.containers.context import Context, Run
 from davit.services.containers.files import Files
 from davit.services.containers.policy import Decision
@@ -118,11 +128,13 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
 
     request = prepare.join_request(ctx, container)
     files = Files(paths, container)
+    remap = remapping.of(ctx, container)
     linked = links.running(ctx, container)
     resolv_conf = await prepare.resolv_conf(ctx, container, request)
 
-    def write() -> None:
+    def write(sources: Mapping[str, str]) -> None:
         files.write(hostname=container.config.hostname, resolv_conf=resolv_conf)
+        files.give_to(remap.ids.root if remap else (0, 0))
         prepare.make_shm(paths, container)
         prepare.write_bundle(
             ctx,
@@ -131,11 +143,11 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
             donors=donors,
             files=files,
             link_env=links.environment(linked),
+            remap=remap,
+            sources=sources,
         )
 
     undo.push_async_callback(asyncio.to_thread, prepare.drop_shm, paths, container.id)
-    await asyncio.to_thread(write)
-
     undo.push_async_callback(ctx.monitors.forget, container.id)
     launch = Launch(
         container_id=container.id,
@@ -156,16 +168,18 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
         lines = [line for other in linked for line in links.hosts_lines(other)]
         await files.write_hosts(await prepare.hosts(ctx, container, request, sandbox, lines))
 
-    joining = asyncio.create_task(join())
-    launching = asyncio.create_task(ctx.monitors.launch(launch))
-    try:
-        await asyncio.gather(joining, launching)
-    except BaseException:
-        # Both must have ended before anything is undone.
-        for task in (joining, launching):
-            task.cancel()
-        await asyncio.gather(joining, launching, return_exceptions=True)
-        raise
+    async with remapping.volumes(ctx, container) as sources:
+        await asyncio.to_thread(write, sources)
+        joining = asyncio.create_task(join())
+        launching = asyncio.create_task(ctx.monitors.launch(launch))
+        try:
+            await asyncio.gather(joining, launching)
+        except BaseException:
+            # Both must have ended before anything is undone.
+            for task in (joining, launching):
+                task.cancel()
+            await asyncio.gather(joining, launching, return_exceptions=True)
+            raise
     for callback in ctx.before_start:
         await callback(container.id)
     return launching.result()
@@ -185,6 +199,7 @@ async def _make_ready(ctx: Context, container: Container, undo: AsyncExitStack) 
         upper=ctx.paths.upper(container.id),
         work=ctx.paths.work(container.id),
         target=root,
+        remap=remapping.of(ctx, container),
     )
     undo.push_async_callback(cleanup.give_back_volumes, ctx, container)
     for point in container.mounts:

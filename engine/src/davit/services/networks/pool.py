@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from pathlib import Path
 
 from davit.errors import SystemFailure
-from davit.sys import netns
+from davit.sys import netns, userns
 
 logger = logging.getLogger(__name__)
 
 
 class NamespacePool:
-    """Descriptors of fresh namespaces. They are nowhere pinned, so they end with davitd."""
+    """Descriptors of fresh namespaces. They are nowhere pinned, so they end with davitd.
 
-    def __init__(self, size: int = 4) -> None:
+    owner: the user namespace that they belong to, None for the host's.
+    """
+
+    def __init__(self, size: int = 4, owner: Path | None = None) -> None:
         self._size = size
+        self._owner = owner
         self._ready: list[int] = []
         self._refill: asyncio.Task[None] | None = None
 
     async def take(self) -> int:
         """Return a namespace; the caller owns the descriptor. Raises SystemFailure."""
-        namespace = self._ready.pop() if self._ready else await _create()
+        namespace = self._ready.pop() if self._ready else await self._create()
         self.fill()
         return namespace
 
@@ -41,13 +46,20 @@ class NamespacePool:
     async def _fill(self) -> None:
         try:
             while len(self._ready) < self._size:
-                self._ready.append(await _create())
+                self._ready.append(await self._create())
         except SystemFailure as error:
             logger.warning("%s; tried again with the next start", error.message)
 
+    async def _create(self) -> int:
+        try:
+            return await asyncio.to_thread(self._make)
+        except OSError as error:
+            raise SystemFailure(f"no network namespace: {error.strerror or error}") from None
 
-async def _create() -> int:
-    try:
-        return await asyncio.to_thread(netns.create)
-    except OSError as error:
-        raise SystemFailure(f"no network namespace: {error.strerror or error}") from None
+    def _make(self) -> int:
+        if self._owner is None:
+            return netns.create()
+        namespace = userns.create_netns(self._owner)
+        with netns.inside(namespace):
+            netns.prepare()
+        return namespace

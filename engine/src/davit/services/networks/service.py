@@ -11,6 +11,7 @@ from pathlib import Path
 from davit.config import Settings
 from davit.drivers import netlink
 from davit.errors import DavitError
+from davit.model.idmap import Remap
 from davit.model.network import DEFAULT_NETWORK, JoinRequest, Network, Sandbox
 from davit.services.networks import hosts, names, resolver
 from davit.services.networks.connect import Sandboxes, veth_name
@@ -31,14 +32,19 @@ class NetworkService:
     """Implements ``services.containers.needs.Networking`` and what the networks' routes need."""
 
     def __init__(
-        self, settings: Settings, paths: Paths, database: Database, events: Events
+        self,
+        settings: Settings,
+        paths: Paths,
+        database: Database,
+        events: Events,
+        remap: Remap | None = None,
     ) -> None:
         self._directory = paths.netns
         self._own = Resolvers(settings.dns, settings.dns_search, settings.dns_options)
         self._store = NetworkStore(database)
         self._rows = SandboxStore(database)
         self._links = netlink.Links()
-        self._pool = NamespacePool()
+        self._pool = NamespacePool(owner=Path(remap.userns) if remap else None)
         self._packets = PacketFilter(f"davit_{settings.instance}", self._store, self._rows)
         self._names = names.NameServers(self._rows, self._own)
         self._networks = Networks(
