@@ -25,7 +25,7 @@ class Containers(Protocol):
 class Streams(Protocol):
     """What these routes need."""
 
-    async def attach(self, reference: str) -> hijack.Console: ...
+    async def attach(self, reference: str, *, stdin: bool = False) -> hijack.Console: ...
 
     def logs(self, reference: str, selection: LogSelection) -> AsyncIterator[LogChunk]: ...
 
@@ -42,9 +42,9 @@ def routes(containers: Containers, streams: Streams) -> list[Route]:
         config = container.config
         keys = hijack.detach_keys(call)
         wanted = _streams(call)
-        follow = call.flag("stream")
+        stdin = call.flag("stdin") and config.open_stdin
         # Opened first: what is written while the log is replayed waits in the console.
-        console = await streams.attach(container.id) if follow else None
+        console = await streams.attach(container.id, stdin=stdin) if call.flag("stream") else None
         try:
             opened = times.now()
             kind = multiplex.content_type(call.version, tty=config.tty)
@@ -59,7 +59,7 @@ def routes(containers: Containers, streams: Streams) -> list[Route]:
                     writer,
                     console,
                     tty=config.tty,
-                    stdin=call.flag("stdin") and config.open_stdin,
+                    stdin=stdin,
                     close_stdin=config.stdin_once and not config.tty,
                     streams=wanted,
                     detach_keys=keys,

@@ -19,6 +19,7 @@ from davit.drivers.conmon.console import AttachConsole
 from davit.drivers.conmon.layout import MONITOR_PID, Layout
 from davit.drivers.conmon.runtime import Runtime, readable
 from davit.drivers.conmon.spawn import Report, spawn
+from davit.drivers.conmon.stdin import Stdin, StdinConsole
 from davit.errors import Conflict, InvalidParameter, SystemFailure
 from davit.model import times
 from davit.model.runtime import ExecLaunch, Exit, Launch, Launched
@@ -50,6 +51,8 @@ class ConmonMonitors:
         self._layout = layout
         # Consoles connected before their exec began, so that no output is lost.
         self._early: dict[str, AttachConsole] = {}
+        # Standard inputs that conmon alone would close too early.
+        self._stdins: dict[str, Stdin] = {}
         self._watches = Watches()
 
     async def launch(self, launch: Launch) -> Launched:
@@ -154,15 +157,33 @@ class ConmonMonitors:
         early = self._early.pop(process_id, None)
         if early is not None:
             await early.close()
+        stdin = self._stdins.pop(process_id, None)
+        if stdin is not None:
+            stdin.abort()
         await self._runtime.delete(process_id)
         await self._end_monitor(process_id)
         await asyncio.to_thread(self._layout.clear, process_id)
 
-    async def attach(self, process_id: str) -> AttachConsole:
+    async def attach(self, process_id: str, *, stdin: bool = False) -> AttachConsole | StdinConsole:
         early = self._early.pop(process_id, None)
         if early is not None:
             return early
-        return await AttachConsole.connect(await asyncio.to_thread(self._layout.home, process_id))
+        home = await asyncio.to_thread(self._layout.home, process_id)
+        pipe = await self._stdin(process_id, home)
+        console = await AttachConsole.connect(home)
+        return console if pipe is None else StdinConsole(console, pipe, is_source=stdin)
+
+    async def _stdin(self, process_id: str, home: Path) -> Stdin | None:
+        if process_id not in self._stdins:
+            monitor = await asyncio.to_thread(self._layout.find_monitor, process_id)
+            init = await asyncio.to_thread(_read_pid, home / "pid")
+            opened = None if monitor is None else await Stdin.open(monitor[0], init)
+            if opened is None:
+                return None
+            # Two clients may come at once: one pipe serves both.
+            if self._stdins.setdefault(process_id, opened) is not opened:
+                opened.abort()
+        return self._stdins[process_id]
 
     async def resize(self, process_id: str, height: int, width: int) -> None:
         await asyncio.to_thread(self._control, process_id, f"{_RESIZE} {height} {width}\n")
@@ -221,6 +242,14 @@ class ConmonMonitors:
             os.write(fifo, line.encode())
         finally:
             os.close(fifo)
+
+
+def _read_pid(file: Path) -> int:
+    """0, which is nobody's, when there is none."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _launched(report: Report, home: Path) -> Launched:

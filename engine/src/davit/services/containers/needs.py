@@ -206,7 +206,12 @@ class Monitors(Protocol):
 
     async def exec(self, launch: ExecLaunch) -> Launched: ...
 
-    async def attach(self, process_id: str) -> Console: ...
+    async def attach(self, process_id: str, *, stdin: bool = False) -> Console:
+        """Return a further client. stdin: when it leaves, that may be the end of input.
+
+        It is for a container that was launched with ``stdin_once``, and for no other.
+        """
+        ...
 
     async def resize(self, process_id: str, height: int, width: int) -> None:
         """Set the terminal's size in characters."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from davit.errors import Conflict, InvalidParameter
+from davit.errors import Conflict
 from davit.model.container import Container, Status
 from davit.model.logs import LogChunk, LogSelection
 from davit.services.containers.context import Context
@@ -28,12 +28,14 @@ class ContainerStreams:
     def __init__(self, ctx: Context, logs: Logs) -> None:
         self._ctx = ctx
         self._logs = logs
-        self._waiting: dict[str, set[asyncio.Future[Console]]] = {}
+        # Clients of containers that have not started, and whether each is a source of input.
+        self._waiting: dict[str, dict[asyncio.Future[Console], bool]] = {}
         ctx.before_start.append(self._open_all)
 
-    async def attach(self, reference: str) -> Console:
+    async def attach(self, reference: str, *, stdin: bool = False) -> Console:
         """Return a console; of a container that does not run, one that waits for its start.
 
+        stdin: it is a source of input; a container's that has only one ends with it.
         Raises NotFound; Conflict when it is paused or restarting.
         """
         container = self._ctx.store.get(reference)
@@ -42,9 +44,10 @@ class ContainerStreams:
             check_attachable(container)
             self._ctx.announce(container, "attach")
             if container.state.status is Status.RUNNING:
-                return await self._ctx.monitors.attach(container.id)
+                return await self._ctx.monitors.attach(container.id, stdin=stdin)
             console: asyncio.Future[Console] = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(container.id, set()).add(console)
+            self._waiting.setdefault(container.id, {})[console] = stdin
+            console.add_done_callback(lambda waited: self._left(container.id, waited))
             removed = self._ctx.waiters.subscribe(container, "removed")
             return _DeferredConsole(console, removed)
 
@@ -63,7 +66,7 @@ class ContainerStreams:
         if not container.state.status.is_running:
             raise Conflict(f"container {container.id} is not running")
         if not container.config.tty:
-            raise InvalidParameter(f"container {container.id} has no terminal to resize")
+            return  # As with Docker: nothing to do, and nothing wrong.
         await self._ctx.monitors.resize(container.id, height, width)
         self._ctx.announce(container, "resize", height=str(height), width=str(width))
 
@@ -74,14 +77,20 @@ class ContainerStreams:
             self._ctx.announce(container, "detach")
 
     async def _open_all(self, container_id: str) -> None:
-        for console in self._waiting.pop(container_id, ()):
+        for console, stdin in self._waiting.pop(container_id, {}).items():
             if console.cancelled():
                 continue
-            opened = await self._ctx.monitors.attach(container_id)
+            opened = await self._ctx.monitors.attach(container_id, stdin=stdin)
             if console.cancelled():
                 await opened.close()
             else:
                 console.set_result(opened)
+
+    def _left(self, container_id: str, console: asyncio.Future[Console]) -> None:
+        waiting = self._waiting.get(container_id, {})
+        waiting.pop(console, None)
+        if not waiting:
+            self._waiting.pop(container_id, None)
 
 
 def check_attachable(container: Container) -> None:
