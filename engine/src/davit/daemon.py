@@ -174,6 +174,7 @@ async def _serve(
         await network_service.open(live(context))
         stack.push_async_callback(network_service.close)
         await container_service.open()
+        await execs.open()
         stack.push_async_callback(container_service.close)
 
         # Only now do clients see anything.

@@ -51,9 +51,9 @@ class Session:
             try:
                 async with hijack.take_over(call, multiplex.RAW) as (reader, writer):
                     self.detached = await hijack.relay(
-                        reader,
-                        writer,
+                        hijack.HijackedPeer(reader, writer),
                         self.console,
+                        raw=tty,
                         tty=tty,
                         stdin=stdin,
                         close_stdin=close_stdin,

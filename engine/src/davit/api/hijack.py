@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import re
 import select
+import sys
+import termios
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
@@ -21,6 +24,8 @@ from davit.api.routing import Call
 from davit.errors import InvalidParameter
 
 _CHUNK = 64 << 10
+# Looks, a millisecond apart, at whether the client has read the head.
+_PATIENCE = 50
 DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
 _CONTROL = re.compile(r"ctrl-([a-z@\[\\\]^_])")
 
@@ -37,6 +42,22 @@ class Console(Protocol):
     async def close(self) -> None: ...
 
 
+class Peer(Protocol):
+    """A client, however it is connected."""
+
+    async def read(self) -> bytes:
+        """Return input, empty at its end."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Return when the client can take more."""
+        ...
+
+    async def gone(self) -> None:
+        """Return when the client neither sends nor reads any more."""
+        ...
+
+
 class Hijacked(web.StreamResponse):
     """Stands for an answer that has been sent past aiohttp."""
 
@@ -51,6 +72,14 @@ class Hijacked(web.StreamResponse):
         return None
 
 
+def require_client(call: Call) -> asyncio.Transport:
+    """Return the connection. Raises ConnectionResetError when the client has gone."""
+    transport = call.request.transport
+    if transport is None:
+        raise ConnectionResetError("the client has gone")
+    return transport
+
+
 @contextlib.asynccontextmanager
 async def take_over(
     call: Call, content_type: str
@@ -61,9 +90,7 @@ async def take_over(
     """
     request = call.request
     http: Any = request.protocol
-    transport = request.transport
-    if transport is None:
-        raise ConnectionResetError("the client has gone")
+    transport = require_client(call)
     reader = asyncio.StreamReader(limit=_CHUNK)
     protocol = _StreamProtocol(reader, http)
     transport.set_protocol(protocol)
@@ -80,11 +107,42 @@ async def take_over(
         writer.close()
 
 
+class HijackedPeer:
+    """A client on a connection that was taken over."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> bytes:
+        return await self._reader.read(_CHUNK)
+
+    async def write(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def gone(self) -> None:
+        await _gone(self._writer)
+
+    async def head_taken(self) -> None:
+        """Return when the client has read the head of the answer.
+
+        Clients that read the head through a buffer (docker-py) lose what comes in one piece with
+        it. Over TCP the kernel only knows what has arrived; and nobody is waited for very long.
+        """
+        await self._writer.drain()
+        descriptor = self._writer.get_extra_info("socket").fileno()
+        for _ in range(_PATIENCE):
+            if descriptor < 0 or not _unread(descriptor):
+                return
+            await asyncio.sleep(0.001)
+
+
 async def relay(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
+    peer: Peer,
     console: Console,
     *,
+    raw: bool,
     tty: bool,
     stdin: bool,
     close_stdin: bool,
@@ -93,6 +151,8 @@ async def relay(
 ) -> bool:
     """Carry bytes both ways until the console ends, the client goes or detaches.
 
+    The process waits while the client does not read, as with Docker: nothing is dropped, and little
+    is kept in memory. raw: without frames that tell the streams apart. tty: keys detach.
     stdin: pass input on. close_stdin: the end of input is passed on; otherwise it ends the session.
     streams: which of stdout and stderr are wanted. Returns whether the client detached by its keys.
     """
@@ -102,13 +162,12 @@ async def relay(
         while (chunk := await console.read()) is not None:
             stream, data = chunk
             if stream in streams:
-                writer.write(data if tty else multiplex.frame(stream, data))
-                await writer.drain()
+                await peer.write(data if raw else multiplex.frame(stream, data))
 
     async def feed() -> None:
         nonlocal detached
         keys = DetachKeys(detach_keys if tty else "")
-        while data := await reader.read(_CHUNK):
+        while data := await peer.read():
             if not stdin:
                 continue
             passed, detached = keys.feed(data)
@@ -121,7 +180,7 @@ async def relay(
                 await console.close_stdin()
             await asyncio.get_running_loop().create_future()
 
-    tasks = [asyncio.ensure_future(work) for work in (output(), feed(), _gone(writer))]
+    tasks = [asyncio.ensure_future(work) for work in (output(), feed(), peer.gone())]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -201,6 +260,15 @@ def _head(request: web.BaseRequest, content_type: str) -> bytes:
     else:
         status, upgrade = "200 OK", ""
     return f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\n{upgrade}\r\n".encode()
+
+
+def _unread(descriptor: int) -> int:
+    """Return how many bytes the other side has not read; over TCP, not received (unix(7))."""
+    try:
+        packed = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
+    except OSError:
+        return 0
+    return int.from_bytes(packed, sys.byteorder)
 
 
 async def _gone(writer: asyncio.StreamWriter) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp import web
 
-from davit.api import hijack, multiplex, response
+from davit.api import hijack, multiplex, response, websocket
 from davit.api.routing import Call, Route
 from davit.errors import InvalidParameter
 from davit.model import times
@@ -39,36 +41,57 @@ class Streams(Protocol):
 def routes(containers: Containers, streams: Streams) -> list[Route]:
     async def attach(call: Call) -> web.StreamResponse:
         container = containers.get(call.name("id"))
-        config = container.config
-        keys = hijack.detach_keys(call)
-        wanted = _streams(call)
-        stdin = call.flag("stdin") and config.open_stdin
-        # Opened first: what is written while the log is replayed waits in the console.
-        console = await streams.attach(container.id, stdin=stdin) if call.flag("stream") else None
-        try:
-            opened = times.now()
-            kind = multiplex.content_type(call.version, tty=config.tty)
+        tty = container.config.tty
+        async with _console(call, container) as console:
+            kind = multiplex.content_type(call.version, tty=tty)
             async with hijack.take_over(call, kind) as (reader, writer):
-                if call.flag("logs"):
-                    replay = LogSelection(streams=wanted, until=opened)
-                    async for chunk in streams.logs(container.id, replay):
-                        writer.write(_payload(chunk, tty=config.tty, timestamps=False))
-                        await writer.drain()
-                if console is not None and await hijack.relay(
-                    reader,
-                    writer,
-                    console,
-                    tty=config.tty,
-                    stdin=stdin,
-                    close_stdin=config.stdin_once and not config.tty,
-                    streams=wanted,
-                    detach_keys=keys,
-                ):
-                    streams.detached(container.id)
-        finally:
-            if console is not None:
-                await console.close()
+                peer = hijack.HijackedPeer(reader, writer)
+                await peer.head_taken()
+                await serve(call, container, console, peer, raw=tty)
         return hijack.Hijacked()
+
+    async def attach_websocket(call: Call) -> web.StreamResponse:
+        container = containers.get(call.name("id"))
+        async with (
+            _console(call, container) as console,
+            websocket.accept(call) as (peer, answer),
+        ):
+            await serve(call, container, console, peer, raw=True)
+        return answer
+
+    @contextlib.asynccontextmanager
+    async def _console(call: Call, container: Container) -> AsyncIterator[_Attached]:
+        """Open the container's streams, when they are wanted, before anything is answered."""
+        hijack.detach_keys(call)
+        if not call.flag("stream"):
+            yield _Attached(None, times.now())
+            return
+        console = await streams.attach(container.id, stdin=_is_source(call, container))
+        try:
+            # What is written while the log is replayed waits in the console.
+            yield _Attached(console, times.now())
+        finally:
+            await console.close()
+
+    async def serve(
+        call: Call, container: Container, attached: _Attached, peer: hijack.Peer, *, raw: bool
+    ) -> None:
+        config, wanted = container.config, _streams(call)
+        if call.flag("logs"):
+            replay = LogSelection(streams=wanted, until=attached.since)
+            async for chunk in streams.logs(container.id, replay):
+                await peer.write(_payload(chunk, raw=raw, timestamps=False))
+        if attached.console is not None and await hijack.relay(
+            peer,
+            attached.console,
+            raw=raw,
+            tty=config.tty,
+            stdin=_is_source(call, container),
+            close_stdin=config.stdin_once and not config.tty,
+            streams=wanted,
+            detach_keys=hijack.detach_keys(call),
+        ):
+            streams.detached(container.id)
 
     async def logs(call: Call) -> web.StreamResponse:
         container = containers.get(call.name("id"))
@@ -86,7 +109,7 @@ def routes(containers: Containers, streams: Streams) -> list[Route]:
         chunks = streams.logs(container.id, selection)
         return await response.stream(
             call,
-            (_payload(chunk, tty=tty, timestamps=timestamps) async for chunk in chunks),
+            (_payload(chunk, raw=tty, timestamps=timestamps) async for chunk in chunks),
             multiplex.content_type(call.version, tty=tty),
         )
 
@@ -96,9 +119,22 @@ def routes(containers: Containers, streams: Streams) -> list[Route]:
 
     return [
         Route("POST", "/containers/{id}/attach", attach, abort=True),
+        Route("GET", "/containers/{id}/attach/ws", attach_websocket, abort=True),
         Route("GET", "/containers/{id}/logs", logs, abort=True),
         Route("POST", "/containers/{id}/resize", resize),
     ]
+
+
+@dataclass(frozen=True)
+class _Attached:
+    """console: None when only the log is wanted. since: ns; the log is replayed up to then."""
+
+    console: hijack.Console | None
+    since: int
+
+
+def _is_source(call: Call, container: Container) -> bool:
+    return call.flag("stdin") and container.config.open_stdin
 
 
 def size(call: Call) -> tuple[int, int]:
@@ -125,8 +161,8 @@ def _tail(call: Call) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def _payload(chunk: LogChunk, *, tty: bool, timestamps: bool) -> bytes:
+def _payload(chunk: LogChunk, *, raw: bool, timestamps: bool) -> bytes:
     data = chunk.data
     if timestamps:
         data = times.rfc3339_padded(chunk.time).encode() + b" " + data
-    return data if tty else multiplex.frame(chunk.stream, data)
+    return data if raw else multiplex.frame(chunk.stream, data)

@@ -44,6 +44,8 @@ def routes(execs: Execs) -> list[Route]:
         spec = execs.get(exec_id).spec
         if options.console_size != (0, 0) and not spec.tty:
             raise InvalidParameter("ConsoleSize is for an exec that was created with Tty")
+        # From here to the start nothing waits: what is claimed is started.
+        hijack.require_client(call)
         entry = execs.claim(exec_id)
         if options.detach:
             await execs.start(entry, options.console_size, attach=False)
@@ -61,11 +63,11 @@ def routes(execs: Execs) -> list[Route]:
             assert console is not None
             try:
                 left = await hijack.relay(
-                    reader,
-                    writer,
+                    hijack.HijackedPeer(reader, writer),
                     console,
                     # The one who reads says how, whatever the exec was created with.
-                    tty=options.tty,
+                    raw=options.tty,
+                    tty=spec.tty,
                     stdin=spec.attach_stdin,
                     close_stdin=True,
                     streams=_streams(spec),

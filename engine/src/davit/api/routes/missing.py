@@ -22,7 +22,6 @@ POST   /configs/{id}/update
 HEAD   /containers/{id}/archive
 GET    /containers/{id}/archive
 PUT    /containers/{id}/archive
-GET    /containers/{id}/attach/ws
 GET    /containers/{id}/changes
 GET    /containers/{id}/export
 POST   /containers/{id}/pause

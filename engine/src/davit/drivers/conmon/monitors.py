@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
 import signal
+import sys
+import termios
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -29,6 +33,8 @@ from davit.sys.inotify import Watches
 logger = logging.getLogger(__name__)
 
 _RESIZE, _REOPEN_LOG = 1, 2
+# Looks, a millisecond apart, at whether conmon has read what it was told.
+_PATIENCE = 100
 # The file that conmon makes, or opens once more, whenever the kernel kills for want of memory.
 _OOM = "oom"
 # Exit code of a container whose monitor was killed and took the code with it.
@@ -118,6 +124,9 @@ class ConmonMonitors:
             undo.pop_all()
             spawned.close()
         return launched
+
+    async def left_execs(self) -> dict[str, Launched | None]:
+        return await asyncio.to_thread(self._left_execs)
 
     async def start(self, container_id: str) -> None:
         await self._runtime.start(container_id)
@@ -220,6 +229,15 @@ class ConmonMonitors:
             *("--log-level", "error"),
         ]
 
+    def _left_execs(self) -> dict[str, Launched | None]:
+        left: dict[str, Launched | None] = {}
+        for home in self._layout.execs.iterdir():
+            found = self._layout.find_monitor(home.name)
+            left[home.name] = found and Launched(
+                pid=_read_pid(home / "pid"), conmon_pid=found[0], start_ticks=found[1]
+            )
+        return left
+
     def _exit(self, process_id: str) -> Exit:
         file = self._layout.exit_file(process_id)
         if file is None:
@@ -240,8 +258,18 @@ class ConmonMonitors:
             raise Conflict(f"{process_id} is not running ({error.strerror})") from None
         try:
             os.write(fifo, line.encode())
+            # Before the caller's next word, which takes another way, reaches the process.
+            for _ in range(_PATIENCE):
+                if not _unread(fifo):
+                    break
+                time.sleep(0.001)
         finally:
             os.close(fifo)
+
+
+def _unread(pipe: int) -> int:
+    """Return how many bytes nobody has read yet (pipe(7))."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _read_pid(file: Path) -> int:

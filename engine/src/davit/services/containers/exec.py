@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import msgspec
@@ -28,8 +29,18 @@ class ExecService:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._execs: dict[str, Exec] = {}
+        self._begun: dict[str, asyncio.Event] = {}
         self._ended: dict[str, asyncio.Event] = {}
         self._ended_at: dict[str, float] = {}
+
+    async def open(self) -> None:
+        """Clean up after execs of an earlier davitd; once, at start-up.
+
+        Their processes go on, without a client, until they end by themselves or with their
+        container; nobody can ask for them any more.
+        """
+        for exec_id, launched in (await self._ctx.monitors.left_execs()).items():
+            self._ctx.background.spawn(self._outlive(exec_id, launched), f"exec {exec_id}")
 
     def get(self, exec_id: str) -> Exec:
         """Raises NotFound, also when its container is gone."""
@@ -58,6 +69,7 @@ class ExecService:
         self._drop_old()
         entry = Exec(id=ids.new_id(), container_id=container.id, spec=spec)
         self._execs[entry.id] = entry
+        self._begun[entry.id] = asyncio.Event()
         self._ended[entry.id] = asyncio.Event()
         self._announce(entry, "exec_create")
         return entry
@@ -79,8 +91,13 @@ class ExecService:
 
         attach: return its streams, with all output from the first byte; the caller closes them.
         """
-        # A client that goes away meanwhile must not leave a process that nobody watches.
-        return await asyncio.shield(self._start(entry, console_size, attach))
+        starting = asyncio.ensure_future(self._start(entry, console_size, attach))
+        try:
+            # A client that goes away meanwhile must not leave a process that nobody watches.
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            self._ctx.background.spawn(_close(starting), f"console of exec {entry.id}")
+            raise
 
     async def _start(
         self, entry: Exec, console_size: tuple[int, int], attach: bool
@@ -108,6 +125,7 @@ class ExecService:
             raise
         console = await self._ctx.monitors.attach(entry.id) if attach else None
         self._change(entry.id, running=True, pid=launched.pid)
+        self._begun[entry.id].set()
         self._announce(entry, "exec_start")
         self._ctx.background.spawn(self._watch(entry, launched), f"exec {entry.id}")
         return console
@@ -117,7 +135,9 @@ class ExecService:
         await self._ended[exec_id].wait()
 
     async def resize(self, exec_id: str, height: int, width: int) -> None:
-        """Raises NotFound, Conflict when it does not run."""
+        """Wait for a start that is under way. Raises NotFound, Conflict when it does not run."""
+        if self.get(exec_id).started:
+            await self._begun[exec_id].wait()
         if not self.get(exec_id).running:
             raise Conflict(f"exec {exec_id} is not running: only a running one has a terminal")
         await self._ctx.monitors.resize(exec_id, height, width)
@@ -145,6 +165,11 @@ class ExecService:
             )
         )
 
+    async def _outlive(self, exec_id: str, launched: Launched | None) -> None:
+        if launched is not None:
+            await self._ctx.monitors.wait(exec_id, launched)
+        await self._ctx.monitors.forget(exec_id)
+
     async def _watch(self, entry: Exec, launched: Launched) -> None:
         end = await self._ctx.monitors.wait(entry.id, launched)
         await self._ctx.monitors.forget(entry.id)
@@ -154,6 +179,7 @@ class ExecService:
     def _end(self, exec_id: str, exit_code: int) -> None:
         self._change(exec_id, running=False, pid=0, exit_code=exit_code)
         self._ended_at[exec_id] = time.monotonic()
+        self._begun[exec_id].set()
         self._ended[exec_id].set()
 
     def _change(self, exec_id: str, **values: object) -> Exec:
@@ -171,6 +197,7 @@ class ExecService:
         ]
         for exec_id in gone:
             self._execs.pop(exec_id, None)
+            self._begun.pop(exec_id, None)
             self._ended.pop(exec_id, None)
             self._ended_at.pop(exec_id, None)
 
@@ -181,6 +208,14 @@ class ExecService:
         if action != "exec_die":
             action = f"{action}: {' '.join(entry.spec.argv)}"
         self._ctx.announce(container, action, execID=entry.id, **attributes)
+
+
+async def _close(starting: asyncio.Future[Console | None]) -> None:
+    """Close what nobody waits for any more; why a start failed has been noted."""
+    with contextlib.suppress(DavitError):
+        console = await starting
+        if console is not None:
+            await console.close()
 
 
 def _check_running(container: Container) -> None:

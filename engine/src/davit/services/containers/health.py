@@ -121,8 +121,12 @@ async def _probe(ctx: Context, container: Container, check: Check) -> Probe:
         launched = await _launch(ctx, container, check, exec_id)
         try:
             code, output = await _result(ctx, exec_id, launched, check)
-        finally:
+        except asyncio.CancelledError:
+            raise  # davitd stops; the next one cleans up when the check has ended.
+        except DavitError:
             await ctx.monitors.forget(exec_id)
+            raise
+        await ctx.monitors.forget(exec_id)
     except DavitError as error:
         code, output = -1, error.message
     return Probe(start=start, end=times.now(), exit_code=code, output=output)

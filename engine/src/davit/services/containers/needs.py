@@ -206,6 +206,10 @@ class Monitors(Protocol):
 
     async def exec(self, launch: ExecLaunch) -> Launched: ...
 
+    async def left_execs(self) -> dict[str, Launched | None]:
+        """Return the execs that an earlier davitd has left, by ID; None when they have ended."""
+        ...
+
     async def attach(self, process_id: str, *, stdin: bool = False) -> Console:
         """Return a further client. stdin: when it leaves, that may be the end of input.
 
