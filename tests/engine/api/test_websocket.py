@@ -23,10 +23,8 @@ class OnTcp:
 
     def attach(self, container: str, version: str = "v1.51", **options: str) -> websocket.WebSocket:
         query = "&".join(f"{key}={value}" for key, value in options.items())
-        return websocket.create_connection(
-            f"ws://127.0.0.1:{self.port}/{version}/containers/{container}/attach/ws?{query}",
-            timeout=20,
-        )
+        url = f"ws://127.0.0.1:{self.port}/{version}/containers/{container}/attach/ws?{query}"
+        return websocket.create_connection(url, timeout=20)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +76,7 @@ def test_the_socket_is_closed_with_the_container(on_tcp: OnTcp, echo: str) -> No
     assert b"got text is taken, too\n" in received
     assert on_tcp.client.post(f"/containers/{echo}/kill").status == 204
     assert not connection.recv()
-    connection.close()
+    connection.shutdown()
 
 
 def test_old_clients_get_text(on_tcp: OnTcp, echo: str) -> None:
@@ -97,7 +95,7 @@ def test_the_log_alone(on_tcp: OnTcp) -> None:
     connection = on_tcp.attach(container, logs="1", stdout="1")
     assert connection.recv() == b"logged\n"
     assert not connection.recv()
-    connection.close()
+    connection.shutdown()
     remove(on_tcp.client, container)
 
 
