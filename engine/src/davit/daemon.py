@@ -16,6 +16,7 @@ from davit import __version__
 from davit.api.listeners import Activated
 from davit.api.routes import (
     auth,
+    build,
     container_io,
     containers,
     events,
@@ -191,6 +192,7 @@ async def _serve(
                 *image_transfer.routes(image_service),
                 *networks.routes(network_service, container_service),
                 *volumes.routes(volume_service),
+                *build.routes(),
                 *missing.routes(),
             ],
             group=settings.group,

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from davit.errors import InvalidParameter
+from davit.model import times
 
 
 class Filters:
@@ -71,6 +72,16 @@ class Filters:
         if value in ("0", "false", "f"):
             return False
         raise InvalidParameter(f"invalid filter '{name}={value}': true or false is needed")
+
+    def until(self) -> int | None:
+        """Return what prune's ``until`` means, in ns; None when it is not set.
+
+        Raises InvalidParameter.
+        """
+        given = self.get("until")
+        if len(given) > 1:
+            raise InvalidParameter("more than one until filter specified: give one")
+        return times.parse_timestamp(given[0]) if given else None
 
     def accepts_labels(self, labels: Mapping[str, str], name: str = "label") -> bool:
         """Whether all ``key`` and ``key=value`` terms hold (labels are the one AND filter)."""

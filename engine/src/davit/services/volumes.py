@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from davit.drivers.volume import LocalVolumes, check_options
-from davit.errors import Conflict, InvalidParameter, NotFound, NotSupported
+from davit.errors import Conflict, DavitError, InvalidParameter, NotFound, NotSupported
 from davit.model import ids, times
 from davit.model.container import Container
 from davit.model.filters import Filters
 from davit.model.volume import Volume, VolumeUsage
 from davit.store.volumes import VolumeStore
+
+logger = logging.getLogger(__name__)
 
 LIST_FILTERS = ("name", "driver", "label", "dangling")
 PRUNE_FILTERS = ("label", "label!", "all")
@@ -209,7 +212,11 @@ class VolumeService:
             if not wanted or used or not (named or volume.anonymous):
                 continue
             size = await self._driver.size(volume.name)
-            await self.remove(volume.name, force=True)
+            try:
+                await self.remove(volume.name, force=True)
+            except DavitError as error:
+                logger.info("prune leaves volume %s: %s", volume.name, error.message)
+                continue
             removed.append(volume.name)
             gained += size
         self._publish("volume", "prune", "", {"reclaimed": str(gained)})

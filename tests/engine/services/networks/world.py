@@ -29,7 +29,7 @@ class Events:
     def publish(
         self, kind: str, action: str, actor_id: str, attributes: Mapping[str, str], /
     ) -> None:
-        self.seen.append((kind, action, attributes["name"]))
+        self.seen.append((kind, action, attributes.get("name", "")))
 
 
 @dataclass

@@ -29,6 +29,10 @@ class Execs(Protocol):
 
     async def wait(self, exec_id: str) -> None: ...
 
+    def detached(self, exec_id: str) -> None:
+        """A client left by its detach keys."""
+        ...
+
     async def resize(self, exec_id: str, height: int, width: int) -> None: ...
 
 
@@ -73,7 +77,9 @@ def routes(execs: Execs) -> list[Route]:
                     streams=_streams(spec),
                     detach_keys=keys,
                 )
-                if not left and not writer.is_closing():
+                if left:
+                    execs.detached(exec_id)
+                elif not writer.is_closing():
                     # The client asks for the exit code as soon as the stream has ended.
                     await execs.wait(exec_id)
             finally:

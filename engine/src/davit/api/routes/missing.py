@@ -12,7 +12,6 @@ from davit.errors import NotFound, NotSupported
 
 _TABLE = """
 POST   /build
-POST   /build/prune
 POST   /commit
 GET    /configs
 POST   /configs/create

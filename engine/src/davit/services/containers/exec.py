@@ -134,6 +134,10 @@ class ExecService:
         """Return when the exec has ended and its exit code is known."""
         await self._ended[exec_id].wait()
 
+    def detached(self, exec_id: str) -> None:
+        """Tell that a client left by its detach keys."""
+        self._announce(self.get(exec_id), "exec_detach")
+
     async def resize(self, exec_id: str, height: int, width: int) -> None:
         """Wait for a start that is under way. Raises NotFound, Conflict when it does not run."""
         if self.get(exec_id).started:
@@ -205,7 +209,7 @@ class ExecService:
         container = self._ctx.store.find(entry.container_id)
         if container is None:
             return
-        if action != "exec_die":
+        if action in ("exec_create", "exec_start"):
             action = f"{action}: {' '.join(entry.spec.argv)}"
         self._ctx.announce(container, action, execID=entry.id, **attributes)
 

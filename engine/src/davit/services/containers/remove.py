@@ -7,7 +7,6 @@ import logging
 
 from davit.drivers.volume import disk_usage
 from davit.errors import Conflict, DavitError, NotFound
-from davit.model import times
 from davit.model.container import Container, Ended, Status
 from davit.model.filters import Filters
 from davit.services.containers import cleanup, stop
@@ -57,7 +56,7 @@ async def delete(ctx: Context, container: Container, *, volumes: bool) -> None:
 
 async def prune(ctx: Context, filters: Filters) -> tuple[list[str], int]:
     """Remove every stopped container that passes; return their IDs and the bytes gained."""
-    until = min((times.parse_timestamp(text) for text in filters.get("until")), default=None)
+    until = filters.until()
     removed: list[str] = []
     gained = 0
     for container in ctx.store.all():

@@ -33,6 +33,7 @@ async def top(ctx: Context, reference: str, arguments: str = "") -> Processes:
     done = await process.run(["ps", *words])
     if done.status:
         raise InvalidParameter(f"ps {arguments} failed: {done.reason}")
+    ctx.announce(container, "top")
     return select(done.stdout.decode(errors="replace"), pids)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from davit.errors import Conflict
-from davit.model import ids, times
+from davit.model import ids
 from davit.model.filters import Filters
 from davit.model.image import Image, Removed
 from davit.model.reference import Reference
@@ -53,9 +53,9 @@ async def prune(content: Content, filters: Filters, tell: Tell) -> tuple[list[Re
     Filters: ``dangling`` (default true: only images without tag), ``until``, ``label``, ``label!``.
     """
     dangling = filters.flag("dangling") is not False
-    until = [times.parse_timestamp(text) for text in filters.get("until")]
+    until = filters.until()
     removed: list[Removed] = []
-    before = sum(layer.size for layer in content.layers.all())
+    before = {layer.diff_id: layer.size for layer in content.layers.all()}
     for listed in content.rows.all():
         image = content.rows.find(listed.id)
         if image is None:
@@ -63,11 +63,13 @@ async def prune(content: Content, filters: Filters, tell: Tell) -> tuple[list[Re
         wanted = (
             filters.accepts_labels(image.labels)
             and not filters.rejects_labels(image.labels)
-            and all(image.created < limit for limit in until)
+            and (until is None or image.created < until)
         )
         if wanted and not (dangling and image.tags) and not _users(content, image):
             removed += await _delete(content, image, tell)
-    return removed, before - sum(layer.size for layer in content.layers.all())
+    # Not the difference of two sums: another image may have come meanwhile.
+    gone = before.keys() - {layer.diff_id for layer in content.layers.all()}
+    return removed, sum(before[diff_id] for diff_id in gone)
 
 
 async def _untag(content: Content, image: Image, name: str, tell: Tell) -> None:

@@ -107,7 +107,10 @@ class ImageService:
 
     def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
         """Return an archive of these images. Raises NotFound before the first byte."""
-        return save.save(self._content, save.choose(self._content, names))
+        chosen = save.choose(self._content, names)
+        for choice in chosen:
+            self._tell("save", choice.image)
+        return save.save(self._content, chosen)
 
     async def tag(self, reference: str, tag: str) -> None:
         """Give an image the name ``repository:tag``, taken from who had it. Raises NotFound."""

@@ -12,7 +12,7 @@ import msgspec
 
 from davit.config import Settings
 from davit.drivers import netlink
-from davit.errors import Conflict, Forbidden, InvalidParameter, NotSupported
+from davit.errors import Conflict, DavitError, Forbidden, InvalidParameter, NotSupported
 from davit.model import ids, times
 from davit.model.filters import Filters
 from davit.model.network import DEFAULT_NETWORK, IPAM, IPAMPool, Network, NetworkSpec
@@ -70,12 +70,19 @@ class Networks:
 
     async def prune(self, filters: Filters) -> list[str]:
         """Remove the user-defined networks that no running container is on; return their names."""
+        filters.until()  # A bad one is refused whether or not there is a network.
         removed = []
         for network in self._networks.all():
             unused = not network.is_predefined and not self._sandboxes.on(network)
-            if unused and query.may_prune(filters, network):
+            if not unused or not query.may_prune(filters, network):
+                continue
+            try:
                 await self.remove(network.id)
-                removed.append(network.name)
+            except DavitError as error:
+                logger.info("prune leaves network %s: %s", network.name, error.message)
+                continue
+            removed.append(network.name)
+        self._events.publish("network", "prune", "", {"reclaimed": "0"})
         return removed
 
     async def create(self, spec: NetworkSpec) -> Network:

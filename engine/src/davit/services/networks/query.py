@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from davit.errors import InvalidParameter
-from davit.model import times
 from davit.model.filters import Filters
 from davit.model.network import Network
 
@@ -31,9 +30,9 @@ def accepts(filters: Filters, network: Network, *, in_use: bool) -> bool:
 
 def may_prune(filters: Filters, network: Network) -> bool:
     """Whether prune's filters let an unused network go. Raises InvalidParameter."""
-    created_before = [times.parse_timestamp(text) for text in filters.get("until")]
+    until = filters.until()
     return (
-        all(network.created < moment for moment in created_before)
+        (until is None or network.created < until)
         and filters.accepts_labels(network.spec.labels)
         and not filters.rejects_labels(network.spec.labels)
     )
