@@ -17,6 +17,8 @@ from typing import Any
 from davit import __version__
 from davit.config import DEFAULT_CONFIG_FILE, AddressPool, Settings
 from davit.errors import DavitError, InvalidParameter
+from davit.model import log_options
+from davit.model.config import LogConfig
 from davit.sys import memory
 from davit.sys.activation import take_sockets
 
@@ -87,6 +89,13 @@ def _address(text: str) -> str:
         raise InvalidParameter(f"{text!r} is not an IP address") from None
 
 
+def _pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise InvalidParameter(f"{text!r} is not an option: use max-size=10m")
+    return key, value
+
+
 def _pool(text: str) -> AddressPool:
     pairs = dict(part.partition("=")[::2] for part in text.split(","))
     if set(pairs) != {"base", "size"} or not pairs["size"].isdigit():
@@ -148,6 +157,8 @@ _OPTIONS = (
     _Option(("dns-search",), "dns_search", "DOMAIN", "search domain for containers", many=True),
     _Option(("dns-opt",), "dns_options", "OPTION", "resolver option for containers", many=True),
     _Option(("label",), "labels", "KEY=VALUE", "label of this engine", many=True),
+    _Option(("log-driver",), "log_driver", "DRIVER", ", ".join(log_options.DRIVERS)),
+    _Option(("log-opt", "log-opts"), "log_opts", "KEY=VALUE", "of this driver", _pair, many=True),
     _Option(("log-level",), "log_level", "LEVEL", ", ".join(_LEVELS), _level, short="-l"),
     _Option(
         ("shutdown-timeout",), "shutdown_timeout", "SECONDS", "for requests at the end", _number
@@ -239,6 +250,7 @@ def _settings(given: argparse.Namespace) -> Settings:
     if "run_root" in values:
         values.setdefault("hosts", (f"unix://{values['run_root']}/davit.sock",))
     settings = Settings(**values)
+    log_options.check(LogConfig(type=settings.log_driver, config=dict(settings.log_opts)))
     if given.validate:
         _validate(settings)
         print("configuration OK")
@@ -273,6 +285,8 @@ def _read_file(name: str) -> dict[str, Any]:
             raise InvalidParameter(f"{path}: unknown key {key!r}; known keys: {known}")
         option = by_name[key]
         items = value if isinstance(value, list) else [value]
+        if option.value == "KEY=VALUE" and isinstance(value, dict):
+            items = [f"{name}={_text(item)}" for name, item in value.items()]
         values[option.field] = _convert(option, [_text(item) for item in items], f"{path}: {key}")
     return values
 

@@ -49,6 +49,8 @@ class Settings:
     runtime, conmon: executables, looked up in PATH when not absolute.
     userns_remap: whose subordinate IDs containers have: a user, ``user:group``, numbers, or
         ``default`` for the user ``davit``; empty for the host's IDs.
+    log_driver, log_opts: of containers that name no driver; the options also of those that name
+        this one.
     bridge: interface name of the default network; ``none`` for no default network;
         empty for a name derived from the instance.
     bip: address and prefix of the default bridge, ``172.17.0.1/16``; empty to choose a free one.
@@ -77,6 +79,8 @@ class Settings:
     dns_search: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    log_driver: str = "json-file"
+    log_opts: tuple[tuple[str, str], ...] = ()
     log_level: str = "info"
     default_shm_size: int = 64 << 20
     shutdown_timeout: int = 15

@@ -36,7 +36,10 @@ from davit.drivers.cgroup import UsageReader
 from davit.drivers.conmon import ConmonMonitors
 from davit.drivers.conmon.layout import Layout
 from davit.drivers.conmon.runtime import Runtime
+from davit.drivers.logs.forward import Forwarder
+from davit.drivers.logs.keeper import LogKeeper
 from davit.drivers.logs.reader import LogReader
+from davit.drivers.logs.senders import sender
 from davit.drivers.overlay import OverlayRootfs
 from davit.drivers.volume import LocalVolumes
 from davit.errors import DavitError
@@ -44,6 +47,7 @@ from davit.services import erase as erasing
 from davit.services.containers import remapping
 from davit.services.containers.context import Context
 from davit.services.containers.exec import ExecService
+from davit.services.containers.logs import ContainerLogs
 from davit.services.containers.prepare import find_init
 from davit.services.containers.reconcile import live
 from davit.services.containers.service import ContainerService
@@ -153,7 +157,14 @@ async def _serve(
             remap=remap,
         )
         container_service = ContainerService(context)
-        streams = ContainerStreams(context, LogReader())
+        container_logs = ContainerLogs(
+            context,
+            reader=LogReader(),
+            keeper=LogKeeper(),
+            forwarding=Forwarder(),
+            senders=sender,
+        )
+        streams = ContainerStreams(context, container_logs)
         statistics = ContainerStats(
             context, UsageReader(context.host.cgroup_version, host.CGROUP_ROOT)
         )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _IN_MODIFY = 0x2
+_IN_ATTRIB = 0x4
 _IN_OPEN = 0x20
 _EVENT = struct.Struct("iIII")  # watch descriptor, mask, cookie, length of the name
 _BUFFER = 65536
@@ -26,10 +27,10 @@ class Watches:
         self._listeners: dict[int, list[Callable[[str], None]]] = {}
 
     @contextlib.contextmanager
-    def modified(self, path: Path) -> Iterator[asyncio.Event]:
-        """Set the event whenever the file is written to; the listener clears it."""
+    def changed(self, path: Path) -> Iterator[asyncio.Event]:
+        """Set the event whenever the file is written to or loses a name; the listener clears it."""
         event = asyncio.Event()
-        with self._watch(path, _IN_MODIFY, lambda _: event.set()):
+        with self._watch(path, _IN_MODIFY | _IN_ATTRIB, lambda _: event.set()):
             yield event
 
     @contextlib.contextmanager
@@ -83,6 +84,16 @@ class Watches:
         asyncio.get_running_loop().remove_reader(self._descriptor)
         os.close(self._descriptor)
         self._descriptor = -1
+
+
+async def first_of(*events: asyncio.Event, timeout: float | None = None) -> None:
+    """Return when one of the events is set, or after so many seconds."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 def _check(result: int) -> int:

@@ -10,7 +10,7 @@ from davit.drivers.logs import tail
 from davit.drivers.logs.k8s_file import MAX_LINE, Parser
 from davit.drivers.logs.reader import LogReader
 from davit.model import times
-from davit.model.logs import LogChunk, LogSelection
+from davit.model.logs import LogBlock, LogSelection
 from davit.model.runtime import STDERR, STDOUT
 
 FIRST = 1_700_000_000_000_000_000
@@ -28,7 +28,8 @@ async def read(
     if ended is None:
         ended = asyncio.Event()
         ended.set()
-    return [chunk.data async for chunk in reader.read(path, selection or LogSelection(), ended)]
+    blocks = reader.read(path, selection or LogSelection(), ended)
+    return [text async for block in blocks for text in block.texts]
 
 
 @pytest.fixture
@@ -46,18 +47,20 @@ def log(tmp_path: Path) -> Path:
 
 def test_an_entry_has_its_time_and_stream() -> None:
     line = "2023-11-14T23:13:20.000000007+01:00 stderr F a b  c\n"
-    assert Parser().feed(line.encode()) == [
-        LogChunk(stream=STDERR, time=FIRST + 7, data=b"a b  c\n")
-    ]
+    stamp = b"2023-11-14T23:13:20.000000007+01:00"
+    assert Parser().feed(line.encode()) == LogBlock([STDERR], [stamp], [b"a b  c\n"])
+    assert times.parse_stamp(stamp) == FIRST + 7
+    assert times.utc_stamp(stamp) == b"2023-11-14T22:13:20.000000007Z"
 
 
 def test_entries_may_be_cut_anywhere(log: Path) -> None:
     whole = Parser().feed(log.read_bytes())
     for size in (1, 2, 3, 7, 50):
-        parser, lines = Parser(), []
+        parser, lines = Parser(), LogBlock([], [], [])
         data = log.read_bytes()
         for start in range(0, len(data), size):
-            lines += parser.feed(data[start : start + size])
+            for all_, some in zip(lines, parser.feed(data[start : start + size]), strict=True):
+                all_.extend(some)  # type: ignore[attr-defined]
         assert lines == whole
 
 
@@ -68,22 +71,42 @@ def test_parts_are_joined_within_their_stream_and_keep_the_first_time() -> None:
         + entry("x", second=2, tag="P", stream="stderr")
         + entry("b", second=3)
     )
-    assert parser.feed(text.encode()) == [LogChunk(stream=STDOUT, time=FIRST + 10**9, data=b"ab\n")]
-    assert [chunk.data for chunk in parser.flush()] == [b"x"]
-    assert parser.flush() == []
+    block = parser.feed(text.encode())
+    assert (block.streams, block.texts) == ([STDOUT], [b"ab\n"])
+    assert list(map(times.parse_stamp, block.stamps)) == [FIRST + 10**9]
+    assert not parser.is_clean
+    assert parser.flush().texts == [b"x"]
+    assert parser.flush().texts == []
+    assert parser.is_clean
 
 
 def test_an_endless_line_is_handed_on_in_pieces() -> None:
     parser = Parser()
     part = entry("x" * 8192, tag="P").encode()
-    pieces = [chunk for _ in range(100) for chunk in parser.feed(part)]
-    assert {len(piece.data) for piece in pieces} == {MAX_LINE}
+    pieces = [text for _ in range(100) for text in parser.feed(part).texts]
+    assert {len(piece) for piece in pieces} == {MAX_LINE}
     assert len(pieces) == 50
+
+
+@pytest.mark.parametrize("size", [1, MAX_LINE - 1, MAX_LINE, MAX_LINE + 1, 2 * MAX_LINE, 50_000])
+@pytest.mark.parametrize("part", [1000, 8192])
+def test_a_long_line_comes_in_pieces_of_one_time_and_one_size(size: int, part: int) -> None:
+    line = "x" * size
+    parts = [line[start : start + part] for start in range(0, size, part)]
+    texts = [entry(text, second=number, tag="P") for number, text in enumerate(parts)]
+    texts.append(entry("", second=60))
+    block = Parser().feed("".join(texts).encode())
+    assert b"".join(block.texts) == line.encode() + b"\n"
+    assert set(map(len, block.texts[:-1])) <= {MAX_LINE}
+    assert len(block.texts) == size // MAX_LINE + 1
+    assert set(map(times.parse_stamp, block.stamps)) == {FIRST}
 
 
 def test_what_is_no_entry_is_left_out() -> None:
     text = "\n\x00\x00garbage\n2023 stdout F x\n" + entry("good") + "2023-11-14T23:13:20"
-    assert [chunk.data for chunk in Parser().feed(text.encode())] == [b"good\n"]
+    assert Parser().feed(text.encode()).texts == [b"good\n"]
+    cut = entry("one") + entry("two")[:20] + "\n" + entry("three")
+    assert Parser().feed(cut.encode()).texts == [b"one\n", b"three\n"]
 
 
 async def test_everything(log: Path) -> None:
@@ -135,8 +158,9 @@ async def test_following_brings_what_is_written_and_ends_with_the_container(log:
     ended, got = asyncio.Event(), asyncio.Queue[bytes]()
 
     async def follow() -> None:
-        async for chunk in LogReader().read(log, LogSelection(tail=1, follow=True), ended):
-            got.put_nowait(chunk.data)
+        async for block in LogReader().read(log, LogSelection(tail=1, follow=True), ended):
+            for text in block.texts:
+                got.put_nowait(text)
 
     follower = asyncio.create_task(follow())
     assert await got.get() == b"four\n"
@@ -161,7 +185,8 @@ async def test_followers_share_an_inotify_instance_and_give_it_back(log: Path) -
     before = _descriptors()
 
     async def follow() -> int:
-        return len([c async for c in reader.read(log, LogSelection(follow=True), ended)])
+        blocks = reader.read(log, LogSelection(follow=True), ended)
+        return sum([len(block.texts) async for block in blocks])
 
     followers = [asyncio.create_task(follow()) for _ in range(20)]
     await asyncio.to_thread(_until_open, before + 21)  # a log each, and one instance

@@ -29,7 +29,9 @@ def inspect(details: Details, version: Version) -> dict[str, Any]:
         "HostnamePath": f"{directory}/hostname",
         "HostsPath": f"{directory}/hosts",
         "LogPath": (
-            "" if container.host_config.log_config.type == "none" else f"{directory}/container.log"
+            f"{directory}/container.log"
+            if container.host_config.log_config.type == "json-file"
+            else ""
         ),
         "Name": f"/{container.name}",
         "RestartCount": container.state.restart_count,

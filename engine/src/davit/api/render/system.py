@@ -7,13 +7,12 @@ from urllib.request import getproxies
 
 from davit import __version__
 from davit.api.routing import API_VERSION, MIN_API_VERSION
-from davit.model import times
+from davit.model import log_options, times
 from davit.model.event import Event
 from davit.model.registry import LOOPBACK
 from davit.model.system import Component, Overview
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
-_LOG_DRIVERS = ("json-file",)
 _NETWORK_DRIVERS = ("bridge", "host", "null")
 
 
@@ -87,7 +86,7 @@ def info(seen: Overview, api: tuple[int, int]) -> dict[str, Any]:
             "Volume": ["local"],
             "Network": _NETWORK_DRIVERS,
             "Authorization": None,
-            "Log": _LOG_DRIVERS,
+            "Log": [name for name in log_options.DRIVERS if name != "none"],
         },
         "MemoryLimit": "memory" in host.controllers,
         "SwapLimit": host.swap_limit,
@@ -103,7 +102,7 @@ def info(seen: Overview, api: tuple[int, int]) -> dict[str, Any]:
         "NFd": seen.open_files,
         "NGoroutines": seen.tasks,
         "SystemTime": times.rfc3339(times.now()),
-        "LoggingDriver": _LOG_DRIVERS[0],
+        "LoggingDriver": settings.log_driver,
         "CgroupDriver": "cgroupfs",
         "CgroupVersion": str(host.cgroup_version),
         "NEventsListener": seen.listeners,

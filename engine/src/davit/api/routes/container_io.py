@@ -12,9 +12,9 @@ from aiohttp import web
 from davit.api import hijack, multiplex, response, websocket
 from davit.api.routing import Call, Route
 from davit.errors import InvalidParameter
-from davit.model import times
+from davit.model import log_options, times
 from davit.model.container import Container
-from davit.model.logs import LogChunk, LogSelection
+from davit.model.logs import LogBlock, LogSelection
 from davit.model.runtime import STDERR, STDOUT
 
 
@@ -29,7 +29,7 @@ class Streams(Protocol):
 
     async def attach(self, reference: str, *, stdin: bool = False) -> hijack.Console: ...
 
-    def logs(self, reference: str, selection: LogSelection) -> AsyncIterator[LogChunk]: ...
+    def logs(self, reference: str, selection: LogSelection) -> AsyncIterator[LogBlock]: ...
 
     async def resize(self, reference: str, height: int, width: int) -> None: ...
 
@@ -79,8 +79,8 @@ def routes(containers: Containers, streams: Streams) -> list[Route]:
         config, wanted = container.config, _streams(call)
         if call.flag("logs"):
             replay = LogSelection(streams=wanted, until=attached.since)
-            async for chunk in streams.logs(container.id, replay):
-                await peer.write(_payload(chunk, raw=raw, timestamps=False))
+            async for block in streams.logs(container.id, replay):
+                await peer.write(_payload(block, raw=raw))
         if attached.console is not None and await hijack.relay(
             peer,
             attached.console,
@@ -106,10 +106,14 @@ def routes(containers: Containers, streams: Streams) -> list[Route]:
             follow=call.flag("follow"),
         )
         tty, timestamps = container.config.tty, call.flag("timestamps")
-        chunks = streams.logs(container.id, selection)
+        details = log_options.details(container) if call.flag("details") else None
+        blocks = streams.logs(container.id, selection)
         return await response.stream(
             call,
-            (_payload(chunk, raw=tty, timestamps=timestamps) async for chunk in chunks),
+            (
+                _payload(block, raw=tty, timestamps=timestamps, details=details)
+                async for block in blocks
+            ),
             multiplex.content_type(call.version, tty=tty),
         )
 
@@ -161,8 +165,14 @@ def _tail(call: Call) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def _payload(chunk: LogChunk, *, raw: bool, timestamps: bool) -> bytes:
-    data = chunk.data
+def _payload(
+    block: LogBlock, *, raw: bool, timestamps: bool = False, details: bytes | None = None
+) -> bytes:
+    """Return lines as the client gets them; details: what is said of the container before each."""
+    texts = block.texts
+    if details is not None:
+        texts = [details + text for text in texts]
     if timestamps:
-        data = times.rfc3339_padded(chunk.time).encode() + b" " + data
-    return data if raw else multiplex.frame(chunk.stream, data)
+        stamps = map(times.utc_stamp, block.stamps)
+        texts = [b"%b %b" % line for line in zip(stamps, texts, strict=True)]
+    return b"".join(texts) if raw else multiplex.frames(block.streams, texts)

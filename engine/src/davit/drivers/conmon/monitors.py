@@ -79,6 +79,8 @@ class ConmonMonitors:
         arguments = self._arguments(launch.container_id, launch.container_id, home)
         arguments += ["--exit-dir", str(self._layout.exits)]
         arguments += ["--log-path", f"k8s-file:{launch.log}" if launch.log else "none"]
+        if launch.log and launch.log_limit:
+            arguments += ["--log-size-max", str(launch.log_limit)]
         if launch.terminal:
             arguments.append("--terminal")
         if launch.stdin:

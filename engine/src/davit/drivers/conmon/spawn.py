@@ -68,6 +68,7 @@ async def spawn(
             stack.callback(os.close, ours[name])
             os.set_blocking(ours[name], False)
         environment = {f"_OCI_{name}PIPE": str(end) for name, end in theirs.items()}
+        environment["TZ"] = "UTC0"  # of the times in the log
         environment["PATH"] = os.defpath + ":/usr/sbin:/sbin:/usr/local/sbin:/usr/local/bin"
         try:
             process = await asyncio.create_subprocess_exec(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Container
 from pathlib import Path
 
-from davit.drivers.logs import tail
+from davit.drivers.logs import segments, tail
 from davit.drivers.logs.k8s_file import Parser
 from davit.model import times
-from davit.model.logs import LogChunk, LogSelection
-from davit.sys.inotify import Watches
+from davit.model.logs import LogBlock, LogSelection
+from davit.model.runtime import STDERR, STDOUT
+from davit.sys.inotify import Watches, first_of
 
-_BLOCK = 64 << 10
+BLOCK = 256 << 10
 """Bytes read at a time: what a reader holds in memory, together with a line of each stream."""
+_BOTH = frozenset({STDOUT, STDERR})
 
 
 class LogReader:
@@ -26,49 +28,117 @@ class LogReader:
 
     async def read(
         self, path: Path, selection: LogSelection, ended: asyncio.Event
-    ) -> AsyncIterator[LogChunk]:
+    ) -> AsyncIterator[LogBlock]:
         """Yield the lines that are selected, oldest first; a missing log is empty.
 
         Following ends when ``ended`` (set: the container does not run) is set and all is read, or
         when ``selection.until`` has passed.
         """
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        opened = await asyncio.to_thread(tail.open_at, path, selection.tail)
+        if opened is None:
             return
+        parser, chosen = Parser(), _choice(selection)
+        file = LogFile(path, *opened)
         try:
-            parser = Parser()
-            if selection.tail is not None:
-                start = await asyncio.to_thread(tail.offset, descriptor, selection.tail)
-                os.lseek(descriptor, start, os.SEEK_SET)
-            with contextlib.ExitStack() as stack:
-                grown = asyncio.Event()
-                if selection.follow:
-                    grown = stack.enter_context(self._watches.modified(path))
-                while True:
-                    # Looked at before reading: what was written before the end is read after it.
-                    is_last = not selection.follow or ended.is_set()
-                    grown.clear()
-                    while block := await asyncio.to_thread(os.read, descriptor, _BLOCK):
-                        for chunk in _selected(parser.feed(block), selection):
-                            yield chunk
-                    if is_last or _has_passed(selection.until):
-                        break
-                    await _first(grown, ended, _remaining(selection.until))
-            for chunk in _selected(parser.flush(), selection):
-                yield chunk
+            while True:
+                with contextlib.ExitStack() as stack:
+                    grown = asyncio.Event()
+                    if selection.follow:
+                        grown = stack.enter_context(self._watches.changed(file.link))
+                    while True:
+                        # Both looked at before reading: what was written until then is read now.
+                        is_last = not selection.follow or ended.is_set()
+                        grown.clear()
+                        is_old = await asyncio.to_thread(file.is_old)
+                        while data := await asyncio.to_thread(file.read):
+                            block = parser.feed(data)
+                            if (lines := chosen(block)).texts:
+                                yield lines
+                            if _is_after(block, selection.until):
+                                return
+                        if is_old or is_last or _has_passed(selection.until):
+                            break
+                        await first_of(grown, ended, timeout=_remaining(selection.until))
+                if not is_old or not await asyncio.to_thread(file.advance):
+                    break
+            if (lines := chosen(parser.flush())).texts:
+                yield lines
         finally:
-            os.close(descriptor)
+            file.close()
 
 
-def _selected(chunks: Iterable[LogChunk], selection: LogSelection) -> Iterator[LogChunk]:
-    for chunk in chunks:
-        if (
-            chunk.stream in selection.streams
-            and (selection.since is None or chunk.time >= selection.since)
-            and (selection.until is None or chunk.time <= selection.until)
-        ):
-            yield chunk
+class LogFile:
+    """The file of a log that is being read; from each, one goes on to the next. Blocking."""
+
+    def __init__(self, path: Path, descriptor: int, number: int | None) -> None:
+        self._path = path
+        self.descriptor = descriptor
+        self.number = number
+
+    @property
+    def link(self) -> Path:
+        """A name for what is open, whatever its name on the disk has become."""
+        return Path(f"/proc/self/fd/{self.descriptor}")
+
+    @property
+    def inode(self) -> int:
+        return os.fstat(self.descriptor).st_ino
+
+    def is_old(self) -> bool:
+        """Whether conmon writes to another file by now, and this one is complete."""
+        return segments.is_old(self._path, self.inode)
+
+    def read(self) -> bytes:
+        return os.read(self.descriptor, BLOCK)
+
+    def advance(self) -> bool:
+        """Go to the file that follows; False when there is none."""
+        found = segments.after(self._path, self.inode, self.number)
+        if found is None:
+            return False
+        os.close(self.descriptor)
+        self.descriptor, self.number = found
+        return True
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+def _choice(selection: LogSelection) -> Callable[[LogBlock], LogBlock]:
+    """Return what picks the wanted lines out of a block."""
+    wanted, since, until = selection.streams, selection.since, selection.until
+    if wanted >= _BOTH and since is None and until is None:
+        return lambda block: block
+    if since is None and until is None:
+
+        def choose_stream(block: LogBlock) -> LogBlock:
+            return (
+                block
+                if wanted.issuperset(block.streams)
+                else _pick(block, wanted, set(block.stamps))
+            )
+
+        return choose_stream
+    first = -1 if since is None else since
+    last = 1 << 63 if until is None else until
+
+    def choose(block: LogBlock) -> LogBlock:
+        # conmon gives one time to all that it reads at once: there are few.
+        within = {stamp for stamp in set(block.stamps) if first <= times.parse_stamp(stamp) <= last}
+        return _pick(block, wanted, within)
+
+    return choose
+
+
+def _pick(block: LogBlock, streams: Container[int], stamps: Container[bytes]) -> LogBlock:
+    lines = [line for line in zip(*block, strict=True) if line[0] in streams and line[1] in stamps]
+    if not lines:
+        return LogBlock([], [], [])
+    return LogBlock(*map(list, zip(*lines, strict=True)))
+
+
+def _is_after(block: LogBlock, until: int | None) -> bool:
+    return until is not None and bool(block.stamps) and times.parse_stamp(block.stamps[-1]) > until
 
 
 def _has_passed(until: int | None) -> bool:
@@ -78,12 +148,3 @@ def _has_passed(until: int | None) -> bool:
 def _remaining(until: int | None) -> float | None:
     """Seconds to go, None for ever."""
     return None if until is None else max(0.0, (until - times.now()) / 10**9)
-
-
-async def _first(one: asyncio.Event, other: asyncio.Event, timeout: float | None) -> None:
-    waits = [asyncio.ensure_future(event.wait()) for event in (one, other)]
-    try:
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

@@ -96,8 +96,11 @@ class Context:
 
     init: path of an init on the host, empty for none. remap: the user namespace for containers.
     exec_ids: the execs of a container that have not ended.
+    before_launch: called with a container's ID before anything of its run is made; may refuse.
     before_start: called with a container's ID when its process exists and has not begun, so that
     waiting clients can attach without losing a byte.
+    followers: called with each run that begins, or is found running.
+    after_exit: called with a container's ID while a run is cleaned up.
     """
 
     settings: Settings
@@ -118,7 +121,10 @@ class Context:
     runs: dict[str, Run] = field(default_factory=dict)
     health: dict[str, Health] = field(default_factory=dict)
     exec_ids: Callable[[str], list[str]] = lambda _: []
+    before_launch: list[BeforeStart] = field(default_factory=list)
     before_start: list[BeforeStart] = field(default_factory=list)
+    followers: list[Callable[[Container, Run], None]] = field(default_factory=list)
+    after_exit: list[BeforeStart] = field(default_factory=list)
 
     def announce(self, container: Container, action: str, **attributes: str) -> None:
         """Publish an event of a container with the attributes that all of them have."""

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from davit.errors import InvalidParameter, NotFound, NotSupported, SystemFailure
-from davit.model import ids, times
-from davit.model.config import ContainerConfig, HostConfig
+from davit.model import ids, log_options, times
+from davit.model.config import ContainerConfig, HostConfig, LogConfig
 from davit.model.container import Container, Created, CreateRequest
 from davit.model.image import Image
 from davit.model.volume import MountPoint
@@ -130,7 +130,9 @@ def _with_defaults(ctx: Context, asked: HostConfig) -> HostConfig:
         pid_mode=_by_id(ctx, asked.pid_mode),
         cgroupns_mode=asked.cgroupns_mode or ("host" if asked.privileged else "private"),
         restart_policy=msgspec.structs.replace(policy, name=policy.name or "no"),
-        log_config=msgspec.structs.replace(log, type=log.type or "json-file"),
+        log_config=log_options.complete(
+            log, LogConfig(type=ctx.settings.log_driver, config=dict(ctx.settings.log_opts))
+        ),
         shm_size=asked.shm_size or ctx.settings.default_shm_size,
         runtime=asked.runtime or Path(ctx.settings.runtime).name,
     )

@@ -40,6 +40,8 @@ async def _follow(ctx: Context, container_id: str, run: Run, follow_up: FollowUp
     container = ctx.store.find(container_id)
     if container is not None:
         await cleanup.after_exit(ctx, container, run.left)
+    for callback in ctx.after_exit:
+        await callback(container_id)
     run.cleaned.set()
     try:
         await follow_up(ctx, container_id, run, decision)

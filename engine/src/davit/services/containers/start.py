@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from davit.errors import DavitError, NotFound, NotModified
-from davit.model import times
+from davit.model import log_options, times
 from davit.model.container import Container, Ended, Status
 from davit.model.network import Sandbox
 from davit.model.runtime import Launch, Launched
@@ -85,6 +85,8 @@ async def run(ctx: Context, container: Container, *, delay: int | None = None) -
 def follow(ctx: Context, container_id: str, launched: Launched, *, delay: int = 0) -> Run:
     """Watch over a container that runs: its end, its health."""
     run_ = monitor.watch(ctx, container_id, launched, follow_up, delay=delay)
+    for callback in ctx.followers:
+        callback(ctx.store.get(container_id), run_)
     health.watch(ctx, ctx.store.get(container_id), run_)
     return run_
 
@@ -121,6 +123,8 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
     donors = {kind: found for kind, mode in modes if (found := prepare.donor(ctx, mode))}
     await asyncio.to_thread(prepare.make_directories, paths, container.id)
     undo.push_async_callback(cleanup.remove_tree, paths.bundle(container.id))
+    for refuse in ctx.before_launch:
+        await refuse(container.id)
     netns = await _make_ready(ctx, container, undo)
     has_own_network = netns is not None
     if "net" in donors:
@@ -153,6 +157,7 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
         container_id=container.id,
         bundle=str(paths.bundle(container.id)),
         log="" if host.log_config.type == "none" else str(paths.log(container.id)),
+        log_limit=log_options.limits(host.log_config).brake,
         terminal=container.config.tty,
         stdin=container.config.open_stdin,
         # A terminal stays usable after its client has detached.

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from davit.errors import Conflict
 from davit.model.container import Container, Status
-from davit.model.logs import LogChunk, LogSelection
+from davit.model.logs import LogBlock, LogSelection
 from davit.services.containers.context import Context
+from davit.services.containers.logs import ContainerLogs
 from davit.services.containers.needs import Console
-
-
-class Logs(Protocol):
-    """Reads the log of a container from its file."""
-
-    def read(
-        self, path: Path, selection: LogSelection, ended: asyncio.Event
-    ) -> AsyncIterator[LogChunk]: ...
 
 
 class ContainerStreams:
     """Whoever attaches before the start gets all output from the first byte."""
 
-    def __init__(self, ctx: Context, logs: Logs) -> None:
+    def __init__(self, ctx: Context, logs: ContainerLogs) -> None:
         self._ctx = ctx
         self._logs = logs
         # Clients of containers that have not started, and whether each is a source of input.
@@ -51,14 +43,12 @@ class ContainerStreams:
             removed = self._ctx.waiters.subscribe(container, "removed")
             return _DeferredConsole(console, removed)
 
-    def logs(self, reference: str, selection: LogSelection) -> AsyncIterator[LogChunk]:
-        """Yield what is logged; to follow ends with the container's run. Raises NotFound."""
-        container = self._ctx.store.get(reference)
-        run = self._ctx.runs.get(container.id)
-        ended = run.exited if run is not None else asyncio.Event()
-        if run is None:
-            ended.set()
-        return self._logs.read(self._ctx.paths.log(container.id), selection, ended)
+    def logs(self, reference: str, selection: LogSelection) -> AsyncIterator[LogBlock]:
+        """Yield what is logged; to follow ends with the container's run.
+
+        Raises NotFound; NotSupported when the log driver keeps nothing that could be read.
+        """
+        return self._logs.read(self._ctx.store.get(reference), selection)
 
     async def resize(self, reference: str, height: int, width: int) -> None:
         """Set the size of the terminal. Raises NotFound, Conflict when it does not run."""

@@ -6,13 +6,11 @@ import ipaddress
 from dataclasses import dataclass
 
 from davit.errors import InvalidParameter, NotSupported
-from davit.model import ids
+from davit.model import ids, log_options
 from davit.model.config import ContainerConfig, HealthConfig, HostConfig
 from davit.services.containers import policy, ports, resources, signals
 from davit.services.networks.hosts import HOST_GATEWAY, split_extra_host
 
-# davit writes one log format; clients that ask for these get what they expect of `docker logs`.
-LOG_DRIVERS = ("", "json-file", "local", "none")
 _MIN_INTERVAL = 10**6
 _MAX_HOSTNAME = 64
 
@@ -40,11 +38,7 @@ def check(config: ContainerConfig, host: HostConfig, machine: Host) -> list[str]
     policy.check(host.restart_policy, auto_remove=host.auto_remove)
     _check_modes(config, host)
     _check_network(config, host)
-    if host.log_config.type not in LOG_DRIVERS:
-        raise InvalidParameter(
-            f"logger: no log driver named '{host.log_config.type}' is registered; "
-            "use 'json-file' or 'none'"
-        )
+    log_options.check(host.log_config)
     if host.runtime and host.runtime not in machine.runtimes:
         raise InvalidParameter(
             f"unknown or invalid runtime name: {host.runtime}; "
@@ -108,7 +102,6 @@ def _check_unsupported(host: HostConfig) -> None:
         ("KernelMemory", host.kernel_memory),
         ("KernelMemoryTCP", host.kernel_memory_tcp),
         ("Isolation", host.isolation not in ("", "default") and host.isolation),
-        ("LogConfig.Config", host.log_config.config),
     ):
         if value:
             raise NotSupported(f"HostConfig.{name} ({value!r}) is not supported by davit: drop it")
