@@ -20,17 +20,24 @@ options:
     type: int
     default: 60
   tls:
-    description: Whether to use TLS with a V(tcp://) address.
+    description:
+      - Whether to use TLS with a V(tcp://) address.
+      - By default it is used when the environment's E(DOCKER_TLS_VERIFY) is set and not empty.
     type: bool
-    default: false
   tls_ca:
-    description: Path on the host of the certificate authority that signed the engine's certificate.
+    description:
+      - Path on the host of the certificate authority that signed the engine's certificate.
+      - By default V(ca.pem) in the environment's E(DOCKER_CERT_PATH), if that is set.
     type: path
   tls_certificate:
-    description: Path on the host of the client's certificate.
+    description:
+      - Path on the host of the client's certificate.
+      - By default V(cert.pem) in the environment's E(DOCKER_CERT_PATH), if that is set.
     type: path
   tls_key:
-    description: Path on the host of the client certificate's key.
+    description:
+      - Path on the host of the client certificate's key.
+      - By default V(key.pem) in the environment's E(DOCKER_CERT_PATH), if that is set.
     type: path
   tls_verify:
     description: Whether to verify the engine's certificate.

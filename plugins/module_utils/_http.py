@@ -45,6 +45,17 @@ def is_absent(host: str) -> bool:
     return parts.scheme == "unix" and not os.path.lexists(parts.path)
 
 
+def environment_tls() -> bool:
+    """Whether Docker's environment asks for TLS: DOCKER_TLS_VERIFY is anything but empty."""
+    return bool(os.environ.get("DOCKER_TLS_VERIFY"))
+
+
+def environment_file(name: str) -> str:
+    """Path of ``ca.pem``, ``cert.pem`` or ``key.pem`` in DOCKER_CERT_PATH; empty without it."""
+    directory = os.environ.get("DOCKER_CERT_PATH")
+    return os.path.join(directory, name) if directory else ""
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str, timeout: int) -> None:
         super().__init__("localhost", timeout=timeout)
@@ -122,12 +133,7 @@ def _make(target: Target) -> http.client.HTTPConnection:
 
 class _TLSConnection(http.client.HTTPSConnection):
     def __init__(self, target: Target, host: str, port: int) -> None:
-        context = ssl.create_default_context(cafile=target.ca or None)
-        if not target.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if target.certificate:
-            context.load_cert_chain(target.certificate, target.key or None)
+        context = _context(target)
         super().__init__(host, port, timeout=target.timeout, context=context)
         self._tls = context
         self._name = target.hostname or host
@@ -135,3 +141,17 @@ class _TLSConnection(http.client.HTTPSConnection):
     def connect(self) -> None:
         plain = socket.create_connection((self.host, self.port), self.timeout)
         self.sock = self._tls.wrap_socket(plain, server_hostname=self._name)
+
+
+def _context(target: Target) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=target.ca or None)
+        if target.certificate:
+            context.load_cert_chain(target.certificate, target.key or None)
+    except OSError as error:  # ssl.SSLError is one.
+        files = ", ".join(file for file in (target.ca, target.certificate, target.key) if file)
+        raise Invalid(f"cannot use TLS with {files}: {error.strerror or error}") from error
+    if not target.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

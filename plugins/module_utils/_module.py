@@ -15,6 +15,8 @@ from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetEr
 from ansible_collections.davit.fleet.plugins.module_utils._http import (
     Target,
     default_host,
+    environment_file,
+    environment_tls,
     is_absent,
 )
 from ansible_collections.davit.fleet.plugins.module_utils._plan import Action, diff
@@ -23,7 +25,7 @@ from ansible_collections.davit.fleet.plugins.module_utils._workload import Parti
 COMMON: dict[str, dict[str, Any]] = {
     "engine_host": {"type": "str", "aliases": ["docker_host"]},
     "timeout": {"type": "int", "default": 60},
-    "tls": {"type": "bool", "default": False},
+    "tls": {"type": "bool"},
     "tls_ca": {"type": "path"},
     "tls_certificate": {"type": "path"},
     "tls_key": {"type": "path"},
@@ -37,7 +39,15 @@ def make(arguments: dict[str, dict[str, Any]]) -> AnsibleModule:
 
 
 def engine(module: AnsibleModule) -> Engine:
-    return Engine(_target(module))
+    return _connect(module, _target(module))
+
+
+def _connect(module: AnsibleModule, target: Target) -> Engine:
+    try:
+        return Engine(target)
+    except FleetError as error:
+        module.fail_json(msg=str(error))
+        raise  # fail_json does not return.
 
 
 def options(module: AnsibleModule, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +122,7 @@ def _facts(module: AnsibleModule) -> Engine:
     """The engine to plan on. An earlier task of the same play may be what brings it."""
     target = _target(module)
     if not is_absent(target.host):
-        return Engine(target)
+        return _connect(module, target)
     module.warn(
         f"{target.host} is not there: this plan is for a host whose engine is yet to be installed; "
         "without it, the real run fails"
@@ -122,13 +132,18 @@ def _facts(module: AnsibleModule) -> Engine:
 
 def _target(module: AnsibleModule) -> Target:
     parameters = module.params
+    tls = environment_tls() if parameters["tls"] is None else parameters["tls"]
+
+    def file(option: str, name: str) -> str:
+        return parameters[option] or (environment_file(name) if tls else "")
+
     return Target(
         host=parameters["engine_host"] or default_host(),
         timeout=parameters["timeout"],
-        tls=parameters["tls"],
-        ca=parameters["tls_ca"] or "",
-        certificate=parameters["tls_certificate"] or "",
-        key=parameters["tls_key"] or "",
+        tls=tls,
+        ca=file("tls_ca", "ca.pem"),
+        certificate=file("tls_certificate", "cert.pem"),
+        key=file("tls_key", "key.pem"),
         verify=parameters["tls_verify"],
         hostname=parameters["tls_hostname"] or "",
     )

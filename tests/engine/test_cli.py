@@ -128,6 +128,7 @@ def test_a_bad_file_is_named(
         (["--default-address-pool", "base=10.0.0.0/16,size=8"], "no /8 fits into 10.0.0.0/16"),
         (["--fixed-cidr", "10.0.0.1/24"], "has host bits set"),
         (["--tls=perhaps"], "--tls: 'perhaps' is neither true nor false"),
+        (["--tls", "--tlscert", "/no/such"], "TLS: cannot read /no/such"),
         (["--log-level", "loud"], "debug, info, warn, error, fatal"),
         (["--no-such-flag"], "--no-such-flag"),
         (["--config", "/no/such/file"], "cannot read /no/such/file"),

@@ -315,3 +315,8 @@ def _validate(settings: Settings) -> None:
     for program in (settings.runtime, settings.conmon):
         if shutil.which(program) is None:
             raise InvalidParameter(f"{program} is not installed, or not in PATH")
+    from davit.daemon import tls_files
+
+    files = tls_files(settings)
+    if files is not None:
+        files.load()

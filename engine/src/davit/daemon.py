@@ -207,7 +207,7 @@ async def _serve(
                 *missing.routes(),
             ],
             group=settings.group,
-            tls=_tls(settings),
+            tls=tls_files(settings),
             plain_tcp=settings.allows_plain_tcp,
             activated=[Activated(name, taken) for name, taken in activated],
         )
@@ -254,7 +254,8 @@ def _layout(paths: Paths) -> Layout:
     )
 
 
-def _tls(settings: Settings) -> TlsFiles | None:
+def tls_files(settings: Settings) -> TlsFiles | None:
+    """Return what TLS needs, None when TCP is to be plain."""
     if not settings.uses_tls:
         return None
     return TlsFiles(

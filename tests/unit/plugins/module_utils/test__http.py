@@ -21,7 +21,12 @@ from ansible_collections.davit.fleet.plugins.module_utils._errors import (
     NotFound,
     Unreachable,
 )
-from ansible_collections.davit.fleet.plugins.module_utils._http import Target, default_host
+from ansible_collections.davit.fleet.plugins.module_utils._http import (
+    Target,
+    default_host,
+    environment_file,
+    environment_tls,
+)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -150,3 +155,18 @@ def test_the_environment_names_the_engine(monkeypatch: pytest.MonkeyPatch) -> No
     assert default_host() == "tcp://127.0.0.1:2375"
     monkeypatch.delenv("DOCKER_HOST")
     assert default_host().startswith("unix:///")
+
+
+def test_the_environment_asks_for_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    assert (environment_tls(), environment_file("ca.pem")) == (False, "")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", "/certs")
+    assert (environment_tls(), environment_file("ca.pem")) == (True, "/certs/ca.pem")
+
+
+def test_tls_files_that_are_not_there_are_named(tmp_path: Path) -> None:
+    target = Target("tcp://127.0.0.1:1", tls=True, ca=f"{tmp_path}/ca.pem")
+    with pytest.raises(Invalid, match=r"cannot use TLS with .*/ca\.pem: No such file"):
+        Engine(target)
