@@ -18,6 +18,7 @@ def test_flags_of_dockerd() -> None:
     made = settings(
         *("--data-root", "/d", "--exec-root", "/r", "-H", "unix:///a", "-H", "tcp://127.0.0.1:1"),
         *("-G", "staff", "-p", "/pid", "-b", "br0", "--bip", "10.9.0.1/24", "--mtu", "1400"),
+        "--icc=false",
         *("--fixed-cidr", "10.9.0.0/25", "--default-address-pool", "base=10.8.0.0/16,size=24"),
         *("--dns", "10.0.0.53", "--dns-search", "example.org", "--dns-opt", "ndots:1"),
         *("--label", "a=b", "--label", "c=d", "-l", "warn", "--default-runtime", "crun"),
@@ -31,6 +32,7 @@ def test_flags_of_dockerd() -> None:
         group="staff",
         pidfile=Path("/pid"),
         bridge="br0",
+        icc=False,
         bip="10.9.0.1/24",
         mtu=1400,
         fixed_cidr="10.9.0.0/25",

@@ -142,6 +142,7 @@ _OPTIONS = (
     _Option(
         ("bridge",), "bridge", "NAME", "interface of the default network, none for none", short="-b"
     ),
+    _Option(("icc",), "icc", "", "containers of the default network reach each other", _boolean),
     _Option(("bip",), "bip", "CIDR", "address of the default network's bridge", _interface),
     _Option(("fixed-cidr",), "fixed_cidr", "CIDR", "addresses of the default network", _network),
     _Option(("mtu",), "mtu", "BYTES", "of container networks", _number),

@@ -53,6 +53,8 @@ class Settings:
         this one.
     bridge: interface name of the default network; ``none`` for no default network;
         empty for a name derived from the instance.
+    icc: whether containers on the default network reach each other's ports; without, only those
+        that they link to.
     bip: address and prefix of the default bridge, ``172.17.0.1/16``; empty to choose a free one.
     """
 
@@ -71,6 +73,7 @@ class Settings:
     init_path: str = ""
     userns_remap: str = ""
     bridge: str = ""
+    icc: bool = True
     bip: str = ""
     fixed_cidr: str = ""
     mtu: int = 1500

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.conftest import Davitd
+from tests.engine.conftest import Davitd, new_davitd
 
 
 @pytest.fixture
@@ -51,6 +51,35 @@ def test_link_on_the_default_network(davitd: Davitd) -> None:
     davitd.docker("rm", "--link", "web/sql")
     assert shown(davitd, "web", ".HostConfig.Links") is None
     assert "sql" not in inside(davitd, "web", "cat", "/etc/hosts")
+
+
+def test_without_icc_a_link_opens_what_is_exposed() -> None:
+    with new_davitd("--icc=false") as davitd:
+        davitd.load_busybox()
+        serve = "httpd -p 80; httpd -p 81; sleep 600"
+        davitd.docker(
+            *("run", "-d", "--name", "db", "--expose", "80"),
+            *("busybox", "sh", "-c", serve),
+        )
+        run(davitd, "web", "--link", "db")
+        run(davitd, "other")
+
+        def connects(client: str, port: int) -> bool:
+            address = shown(davitd, "db", ".NetworkSettings.IPAddress")
+            call = ("exec", client, "nc", "-w2", str(address), str(port))
+            return davitd.docker(*call, check=False).returncode == 0
+
+        assert connects("web", 80)
+        assert not connects("web", 81)
+        assert not connects("other", 80)
+        davitd.docker("stop", "-t0", "db")
+        run(davitd, "third")  # has db's address now
+        davitd.docker("start", "db")
+        assert connects("web", 80)
+        assert not connects("other", 80)
+        davitd.docker("rm", "--link", "web/db")
+        assert not connects("web", 80)
+        davitd.docker("rm", "-f", "db", "web", "other", "third")
 
 
 def test_link_to_what_is_not_there_or_does_not_run(davitd: Davitd) -> None:

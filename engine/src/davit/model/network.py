@@ -125,6 +125,7 @@ class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: network ID → wish; bindings: ``80/tcp`` → host sides (an empty ``host_port`` asks for
     a free one); exposed: ports of ``publish_all`` included already by the caller in ``bindings``.
     resolvers/search/options: the container's own DNS settings, empty for the daemon's.
+    reaches: containers that it links to on the default network, ID → ports (``80/tcp``).
     """
 
     container_id: str
@@ -137,12 +138,14 @@ class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
     options: list[str] = []
     extra_hosts: list[str] = []
     sysctls: dict[str, str] = {}
+    reaches: dict[str, list[str]] = {}
 
 
 class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
     """A joined network namespace, as stored while its container runs.
 
-    endpoints: network *name* → endpoint with its addresses; ports: ``80/tcp`` → real host sides.
+    endpoints: network *name* → endpoint with its addresses; ports: ``80/tcp`` → real host sides;
+    reaches: as in the request.
     """
 
     container_id: str
@@ -154,3 +157,4 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
     resolvers: list[str] = []
     search: list[str] = []
     options: list[str] = []
+    reaches: dict[str, list[str]] = {}

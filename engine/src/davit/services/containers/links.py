@@ -18,7 +18,7 @@ from davit.errors import Conflict, InvalidParameter, NotFound, SystemFailure
 from davit.model.config import HostConfig
 from davit.model.container import Container, Status
 from davit.model.network import DEFAULT_NETWORK, EndpointSettings
-from davit.services.containers import ports
+from davit.services.containers import ports, prepare
 from davit.services.containers.context import Context
 from davit.services.containers.files import Files
 from davit.services.networks import hosts
@@ -220,7 +220,12 @@ async def settle(ctx: Context, container: Container) -> None:
 
 
 async def follow(ctx: Context, container: Container) -> None:
-    """Tell those that link to a container its present address and name."""
+    """Tell those that link to a container its present address and name; it is told theirs, too.
+
+    One that it links to may have started again while it was starting itself.
+    """
+    for linked in reachable(ctx, container):
+        await _relink(ctx, container, linked.alias, hosts_lines(linked))
     for parent in ctx.store.all():
         if container.id in parent.links.values() and parent.state.status.is_running:
             for linked in reachable(ctx, parent):
@@ -249,6 +254,7 @@ async def unlink(ctx: Context, link: str) -> None:
         parent = await ctx.store.change(parent.id, edit, durable=True)
         if parent.state.status.is_running:
             await _relink(ctx, parent, alias, [])
+            await ctx.networks.reach(parent.id, prepare.reaches(ctx, parent))
 
 
 async def _relink(ctx: Context, parent: Container, alias: str, lines: list[str]) -> None:

@@ -119,6 +119,10 @@ class Networking(Protocol):
         """Let a running container answer to a new name."""
         ...
 
+    async def reach(self, container_id: str, others: Mapping[str, list[str]]) -> None:
+        """Change what a running container links to, ID → ports."""
+        ...
+
     async def resolv_conf(self, request: JoinRequest) -> str:
         """Text for a starting container's ``/etc/resolv.conf``."""
         ...

@@ -72,7 +72,17 @@ def join_request(ctx: Context, container: Container) -> JoinRequest:
         options=host.dns_options,
         extra_hosts=host.extra_hosts,
         sysctls={key: value for key, value in host.sysctls.items() if key.startswith("net.")},
+        reaches=reaches(ctx, container),
     )
+
+
+def reaches(ctx: Context, container: Container) -> dict[str, list[str]]:
+    """Containers that a container links to, with the ports that they expose."""
+    return {
+        child.id: ports.expand(child.config.exposed_ports)
+        for child_id in container.links.values()
+        if (child := ctx.store.find(child_id)) is not None
+    }
 
 
 async def resolv_conf(ctx: Context, container: Container, request: JoinRequest) -> str:

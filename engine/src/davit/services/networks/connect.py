@@ -233,6 +233,7 @@ class Sandboxes:
             resolvers=request.resolvers,
             search=request.search,
             options=request.options,
+            reaches=request.reaches,
         )
 
     def _claim(

@@ -7,6 +7,8 @@ that a start or stop adds or deletes elements; the rules change only with the ne
   containers, and from the host (127.0.0.1 included: ``route_localnet`` is set on each bridge, the
   source is masqueraded, and forged loopback addresses from the bridges are dropped).
 - Isolation: into a bridge come replies and published ports, nothing else.
+- Containers of a network without ``enable_icc`` are apart: its bridge does not forward between
+  them, and what comes through the host passes to published ports and to ports of links.
 - Internal networks: nothing in, nothing out.
 """
 
@@ -14,18 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from davit.model.network import Network, Sandbox
+from davit.model.network import DEFAULT_NETWORK, Network, Sandbox
 from davit.services.networks import options
 from davit.services.networks.ipam import default_endpoint
 
 ANY = "0.0.0.0"
 
 
-def ruleset(table: str, networks: Sequence[Network], sandboxes: Iterable[Sandbox]) -> str:
+def ruleset(table: str, networks: Sequence[Network], sandboxes: Sequence[Sandbox]) -> str:
     """The whole table; applied at once, it replaces what was there."""
     bridged = [network for network in networks if network.bridge]
     bridges = ", ".join(f'"{network.bridge}"' for network in bridged)
     everywhere, at_address = _elements(sandboxes)
+    linked = sorted(links(sandboxes))
     return f"""\
 table ip {table}
 delete table ip {table}
@@ -41,6 +44,10 @@ table ip {table} {{
 	map published_at {{
 		type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
 		{f"elements = {{ {', '.join(at_address)} }}" if at_address else ""}
+	}}
+	set linked {{
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service
+		{f"elements = {{ {', '.join(linked)} }}" if linked else ""}
 	}}
 	chain forged {{
 		type filter hook prerouting priority -300; policy accept;
@@ -85,6 +92,22 @@ def withdrawn(table: str, sandbox: Sandbox) -> str:
     return _change("delete", table, sandbox)
 
 
+def links(sandboxes: Sequence[Sandbox]) -> set[str]:
+    """Elements of the set ``linked``: who on the default network may call which port of whom."""
+    at = {
+        sandbox.container_id: sandbox.endpoints[DEFAULT_NETWORK].ip_address
+        for sandbox in sandboxes
+        if DEFAULT_NETWORK in sandbox.endpoints
+    }
+    return {
+        f"{at[sandbox.container_id]} . {at[other]} . {protocol} . {number}"
+        for sandbox in sandboxes
+        for other, ports in sandbox.reaches.items()
+        if other in at and sandbox.container_id in at
+        for number, _, protocol in (port.partition("/") for port in ports)
+    }
+
+
 def erased(table: str) -> str:
     """Remove all; also when there is nothing."""
     return f"table ip {table}\ndelete table ip {table}\n"
@@ -124,7 +147,16 @@ def _lines(rules: Callable[[Network], list[str]], networks: Iterable[Network]) -
 
 def _forward(network: Network) -> list[str]:
     bridge = f'"{network.bridge}"'
-    lines = [f"iifname {bridge} oifname {bridge} accept"]
+    within = f"iifname {bridge} oifname {bridge}"
+    if options.parse(network.spec.options).icc:
+        lines = [f"{within} accept"]
+    else:
+        lines = [
+            f"{within} ct state established,related accept",
+            f"{within} ct status dnat accept",
+            f"{within} ip saddr . ip daddr . meta l4proto . th dport @linked accept",
+            f"{within} drop",
+        ]
     if network.spec.internal:
         lines += [f"iifname {bridge} drop", f"oifname {bridge} drop"]
     return lines

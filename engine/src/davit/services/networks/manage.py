@@ -210,7 +210,11 @@ class Networks:
         """Whether the default network is what the settings ask for (which may leave it open)."""
         wished = _default_pool(self._settings)
         pool = network.spec.ipam.config[0]
-        return network.bridge == self._settings.default_bridge and (not wished or wished[0] == pool)
+        return (
+            network.bridge == self._settings.default_bridge
+            and (not wished or wished[0] == pool)
+            and options.parse(network.spec.options).icc == self._settings.icc
+        )
 
     async def _default_spec(self) -> NetworkSpec:
         wish = IPAM(config=_default_pool(self._settings))
@@ -223,7 +227,7 @@ class Networks:
             ipam=self._resolve(wish, [route for route in routes if route.interface != bridge]),
             options={
                 options.DEFAULT_BRIDGE: "true",
-                options.ICC: "true",
+                options.ICC: str(self._settings.icc).lower(),
                 options.MASQUERADE: "true",
                 options.HOST_BINDING: "0.0.0.0",
                 options.NAME: bridge,
@@ -243,6 +247,11 @@ class Networks:
             # Packets from 127.0.0.1 to a published port leave through the bridge.
             netlink.set_sysctl(f"ipv4/conf/{network.bridge}/route_localnet", "1")
             netlink.set_sysctl("ipv4/ip_forward", "1")
+            if network.name == DEFAULT_NETWORK and not options.parse(network.spec.options).icc:
+                # What links allow between isolated ports goes through the host: it answers for all
+                # (RFC 3069), and its packet filter decides.
+                netlink.set_sysctl(f"ipv4/conf/{network.bridge}/proxy_arp_pvlan", "1")
+                netlink.set_sysctl(f"ipv4/neigh/{network.bridge}/proxy_delay", "0")
         except BaseException:
             self._links.delete(network.bridge)
             raise

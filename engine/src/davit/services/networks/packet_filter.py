@@ -75,17 +75,25 @@ class PacketFilter:
     async def publish(self, sandbox: Sandbox) -> None:
         """Let in the published ports of a stored sandbox. Does nothing for one without."""
         await self._change(firewall.published(self._table, sandbox))
+        await self._relink(sandbox)
 
     async def withdraw(self, sandbox: Sandbox) -> None:
         """Undo :meth:`publish` for a sandbox that is no longer stored. Does not raise."""
         try:
             await self._change(firewall.withdrawn(self._table, sandbox))
+            await self._relink(sandbox)
         except DavitError as error:
             logger.error("cannot withdraw the ports of %s: %s", sandbox.name, error.message)
 
     async def erase(self) -> None:
         async with self._lock:
             await self._apply(firewall.erased(self._table))
+
+    async def _relink(self, sandbox: Sandbox) -> None:
+        """Follow a sandbox that came or went and that has to do with links: few have."""
+        others = [row for row in self._sandboxes.all() if row.container_id != sandbox.container_id]
+        if firewall.links([sandbox, *others]) != firewall.links(others):
+            await self.sync()
 
     async def _change(self, batch: str) -> None:
         if batch:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+
+import msgspec
 
 from davit.config import Settings
 from davit.drivers import netlink
@@ -122,6 +124,13 @@ class NetworkService:
         own = Resolvers(request.resolvers, request.search, request.options).or_else(self._own)
         networks = [self._store.get(network_id).name for network_id in request.endpoints]
         return resolver.resolv_conf(own, await asyncio.to_thread(names.host_resolvers), networks)
+
+    async def reach(self, container_id: str, others: Mapping[str, list[str]]) -> None:
+        """Change what a running container links to, ID → ports."""
+        sandbox = self._rows.find(container_id)
+        if sandbox is not None:
+            await self._rows.put(msgspec.structs.replace(sandbox, reaches=dict(others)))
+            await self._packets.sync()
 
     def hosts(
         self,
