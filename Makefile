@@ -10,13 +10,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COLLECTION := .ansible/collections/ansible_collections/davit/fleet
-STAGES := lint unit engine-test sanity molecule
+STAGES := lint unit engine-test compat sanity molecule
 PYTEST_ARGS ?=
 
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help venv system-deps peer-deps lock lint unit engine-test sanity molecule test \
+.PHONY: help venv system-deps peer-deps lock lint unit engine-test compat sanity molecule test \
 	quickstart lab-up lab-down bench clean
 
 help: ## List the targets
@@ -53,6 +53,9 @@ unit: venv ## Unit tests of the collection
 engine-test: venv peer-deps ## Tests of the engine, on real containers
 	@$(BIN)/pytest $(wildcard tests/engine tests/integration) $(PYTEST_ARGS)
 
+compat: venv peer-deps $(VENV)-compat/.stamp ## The integration suite of docker-py, on davitd
+	@$(BIN)/pytest tests/compat $(PYTEST_ARGS)
+
 sanity: venv ## ansible-test sanity on the collection
 	@scripts/sanity
 
@@ -74,10 +77,10 @@ lab-down: venv ## Remove the lab and everything it left on this machine
 bench: venv peer-deps $(VENV)-bench/.stamp ## Measure davit against Moby and community.docker
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
-$(VENV)-bench/.stamp: requirements/bench.txt
-	@scripts/make-venv $(PYTHON) $(VENV)-bench requirements/bench.txt
+$(VENV)-bench/.stamp $(VENV)-compat/.stamp: $(VENV)-%/.stamp: requirements/%.txt
+	@scripts/make-venv $(PYTHON) $(VENV)-$* $<
 	@touch $@
 
 clean: ## Remove what the targets above made, except a running lab
-	@rm -rf $(VENV) $(VENV)-bench .ansible .cache build dist
+	@rm -rf $(VENV) $(VENV)-bench $(VENV)-compat .ansible .cache build dist
 	@find engine plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +

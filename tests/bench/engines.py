@@ -37,20 +37,22 @@ class Engine:
 
 
 @contextlib.contextmanager
-def start_davit(root: Path) -> Iterator[Engine]:
+def start_davit(root: Path, *flags: str) -> Iterator[Engine]:
     """Start davitd from this clone."""
     davitd = Path(sys.executable).with_name("davitd")
     arguments = [str(davitd), "--data-root", str(root / "data"), "--run-root", str(root / "run")]
+    arguments += flags
     with _started("davit", root, arguments) as engine:
         yield engine
 
 
 @contextlib.contextmanager
-def start_moby(root: Path) -> Iterator[Engine]:
+def start_moby(root: Path, *flags: str) -> Iterator[Engine]:
     """Start dockerd, which starts its containerd."""
     arguments = [
         *("dockerd", "--data-root", str(root / "data"), "--exec-root", str(root / "run")),
         *("--pidfile", str(root / "dockerd.pid"), "--cgroup-parent", f"/{CGROUP}"),
+        *flags,
     ]
     with _started("Moby", root, arguments) as engine:
         yield engine
@@ -112,6 +114,8 @@ def _wait_for_answer(client: Client, process: subprocess.Popen[bytes], log: Path
 
 def remove_containers(engine: Engine) -> None:
     """Remove all containers of an engine, running ones too."""
+    # The engine may have closed a connection that was idle for long.
+    engine.client.close()
     for container in json.loads(engine.client.request("GET", "/containers/json?all=1")):
         engine.client.request("DELETE", f"/containers/{container['Id']}?force=1&v=1")
 

@@ -36,6 +36,7 @@ class Davitd:
         self.socket = root / "s"
         self.log = root / "log"
         self.flags = flags
+        self.cli = "docker"
         self.environment: dict[str, str] = {}
         self.settings = Settings(data_root=self.data, run_root=self.run)
         self.process: subprocess.Popen[bytes] | None = None
@@ -91,7 +92,7 @@ class Davitd:
     ) -> subprocess.CompletedProcess[bytes]:
         """Run the Docker CLI against it."""
         done = subprocess.run(
-            ["docker", "-H", f"unix://{self.socket}", *arguments],
+            [self.cli, "-H", f"unix://{self.socket}", *arguments],
             input=stdin,
             capture_output=True,
             timeout=timeout,

@@ -25,6 +25,7 @@ from davit.api.routes import (
     missing,
     networks,
     stats,
+    swarm,
     system,
     volumes,
 )
@@ -204,6 +205,7 @@ async def _serve(
                 *networks.routes(network_service, container_service),
                 *volumes.routes(volume_service),
                 *build.routes(),
+                *swarm.routes(),
                 *missing.routes(),
             ],
             group=settings.group,

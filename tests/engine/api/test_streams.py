@@ -196,7 +196,7 @@ def test_an_exec_that_cannot_be_run(client: Client, box: str) -> None:
     with connection:
         output = demultiplex(read_all(connection, rest))
     assert b"no-such-program" in output[1]
-    assert client.get(f"/exec/{exec_id}/json").json["ExitCode"] == 127
+    assert client.get(f"/exec/{exec_id}/json").json["ExitCode"] == 126
     detached = make_exec(client, box, "/etc/passwd")
     answer = client.post(f"/exec/{detached}/start", {"Detach": True})
     assert answer.status == 400

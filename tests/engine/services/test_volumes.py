@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from davit.drivers.volume import LocalVolumes
-from davit.errors import Conflict, InvalidParameter, NotFound, NotSupported, SystemFailure
+from davit.errors import Conflict, InvalidParameter, NotFound, SystemFailure
 from davit.model.config import ContainerConfig, HostConfig
 from davit.model.container import Container
 from davit.model.filters import Filters
@@ -84,7 +84,7 @@ async def test_creating_twice_gives_the_same(kit: Kit) -> None:
     [
         ("a b", "local", {}, InvalidParameter, "includes invalid characters"),
         ("../x", "local", {}, InvalidParameter, "includes invalid characters"),
-        ("data", "flocker", {}, NotSupported, "'flocker'"),
+        ("data", "flocker", {}, NotFound, 'plugin "flocker" not found'),
         ("data", "local", {"size": "1G"}, InvalidParameter, "invalid option: 'size'"),
         ("data", "local", {"type": "nfs"}, InvalidParameter, "missing required option: 'device'"),
     ],

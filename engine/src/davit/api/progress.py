@@ -16,18 +16,20 @@ from davit.model import codec
 Report = Callable[[Any], None]
 
 
-async def stream(call: Call, work: Callable[[Report], Awaitable[None]]) -> web.StreamResponse:
+async def stream(
+    call: Call, work: Callable[[Report], Awaitable[None]], *, refuse: bool = True
+) -> web.StreamResponse:
     """Run ``work`` and answer each line that it reports, at once.
 
-    What it raises before the first line becomes the answer itself; later the status is out, and the
-    error is the last line, as Docker's clients expect it. A client that does not listen any more
-    does not stop the work.
+    What it raises before the first line becomes the answer itself, unless refuse is false; later
+    the status is out, and the error is the last line, as Docker's clients expect it. A client that
+    does not listen any more does not stop the work.
     """
     lines: asyncio.Queue[Any] = asyncio.Queue()
     running = asyncio.ensure_future(work(lines.put_nowait))
     running.add_done_callback(lambda _: lines.put_nowait(None))
     line = await lines.get()
-    if line is None:
+    if line is None and refuse:
         await running
     try:
         answer = await response.begin(call)

@@ -98,10 +98,13 @@ class VolumeService:
     ) -> Volume:
         """Return the volume, created when missing; an empty name makes an anonymous one.
 
-        Raises InvalidParameter (name, options), NotSupported (another driver).
+        Raises InvalidParameter (name, options), NotFound (another driver).
         """
         if driver not in ("", "local"):
-            raise NotSupported(f"volume driver {driver!r}: davit has the driver 'local' only")
+            raise NotFound(
+                f'error looking up volume plugin {driver}: plugin "{driver}" not found: '
+                "davit has the driver 'local' only"
+            )
         if name and not ids.is_name(name):
             raise InvalidParameter(
                 f'create {name}: "{name}" includes invalid characters for a local volume name, '
@@ -124,7 +127,19 @@ class VolumeService:
         self._publish("volume", "create", volume.name, {"driver": volume.driver})
         return volume
 
-    ensure = create
+    async def ensure(
+        self,
+        name: str,
+        *,
+        driver: str = "local",
+        options: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Volume:
+        """As ``create``, for a container, where NotFound is kept for its image: NotSupported."""
+        try:
+            return await self.create(name, driver=driver, options=options, labels=labels)
+        except NotFound as error:
+            raise NotSupported(error.message) from None
 
     @contextlib.contextmanager
     def hold(self, name: str) -> Iterator[None]:

@@ -106,9 +106,15 @@ async def test_an_error_behind_progress_is_the_last_line(api: Api) -> None:
 
 
 async def test_an_error_before_progress_is_the_answer(api: Api) -> None:
-    answer = await api("POST", "/images/load", b"no tar" * 99)
+    answer = await api("POST", "/images/create", b"no tar" * 99, fromSrc="-")
     assert answer.status == 400
     assert "not a tar archive" in answer.message
+
+
+async def test_an_error_of_load_is_always_a_line(api: Api) -> None:
+    answer = await api("POST", "/images/load", b"no tar" * 99)
+    assert answer.status == 200
+    assert "not a tar archive" in lines(answer)[0]["error"]
 
 
 async def test_a_client_that_goes_away_leaves_nothing(api: Api) -> None:

@@ -55,7 +55,7 @@ REFUSALS: list[tuple[Request, type[DavitError], str]] = [
     (host(Mounts=[{"Type": "npipe", "Target": "/x"}]), NotSupported, '"npipe"'),
     (host(Tmpfs={"/x": "size=lots"}), InvalidParameter, "size=lots"),
     (host(VolumesFrom=["gone"]), InvalidParameter, "No such container: gone"),
-    (host(VolumeDriver="flocker", Binds=["v:/v"]), NotSupported, "volume driver 'flocker'"),
+    (host(VolumeDriver="flocker", Binds=["v:/v"]), NotSupported, 'plugin "flocker" not found'),
     (host(NetworkMode="nope"), InvalidParameter, "network nope not found"),
     (host(NetworkMode="container:gone"), InvalidParameter, "No such container: gone"),
     (

@@ -73,16 +73,17 @@ def routes(images: Images) -> list[Route]:
         return await progress.stream(call, work)
 
     async def load(call: Call) -> web.StreamResponse:
-        quiet = call.flag("quiet")
+        quiet, platform = call.flag("quiet"), _platform(call)
 
         async def work(report: progress.Report) -> None:
             def tell(line: Progress) -> None:
                 if line.stream or not quiet:
                     report(line)
 
-            await images.load(_chunks(call), tell, platform=_platform(call))
+            await images.load(_chunks(call), tell, platform=platform)
 
-        return await progress.stream(call, work)
+        # Clients look for the failure of a load in the stream only.
+        return await progress.stream(call, work, refuse=False)
 
     async def save(call: Call) -> web.StreamResponse:
         names = [name for text in call.texts("names") for name in text.split(",")]

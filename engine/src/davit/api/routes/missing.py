@@ -13,11 +13,6 @@ from davit.errors import NotFound, NotSupported
 _TABLE = """
 POST   /build
 POST   /commit
-GET    /configs
-POST   /configs/create
-GET    /configs/{id}
-DELETE /configs/{id}
-POST   /configs/{id}/update
 HEAD   /containers/{id}/archive
 GET    /containers/{id}/archive
 PUT    /containers/{id}/archive
@@ -33,10 +28,6 @@ GET    /images/search
 GET    /images/{name:.+}/get
 POST   /images/{name:.+}/push
 POST   /images/prune
-GET    /nodes
-GET    /nodes/{id}
-DELETE /nodes/{id}
-POST   /nodes/{id}/update
 GET    /plugins
 GET    /plugins/privileges
 POST   /plugins/create
@@ -47,29 +38,10 @@ POST   /plugins/{name:.+}/enable
 POST   /plugins/{name:.+}/push
 POST   /plugins/{name:.+}/set
 POST   /plugins/{name:.+}/upgrade
-GET    /secrets
-POST   /secrets/create
-GET    /secrets/{id}
-DELETE /secrets/{id}
-POST   /secrets/{id}/update
-GET    /services
-POST   /services/create
-GET    /services/{id}
-DELETE /services/{id}
-GET    /services/{id}/logs
-POST   /services/{id}/update
 POST   /session
-GET    /swarm
 POST   /swarm/init
 POST   /swarm/join
-POST   /swarm/leave
-POST   /swarm/unlock
-GET    /swarm/unlockkey
-POST   /swarm/update
 GET    /system/df
-GET    /tasks
-GET    /tasks/{id}
-GET    /tasks/{id}/logs
 """
 
 

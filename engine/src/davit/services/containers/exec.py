@@ -87,7 +87,7 @@ class ExecService:
     async def start(
         self, entry: Exec, console_size: tuple[int, int] = (0, 0), *, attach: bool
     ) -> Console | None:
-        """Run a claimed exec. Raises what the runtime says; its exit code is 126 or 127 then.
+        """Run a claimed exec. Raises what the runtime says; its exit code is 126 then.
 
         attach: return its streams, with all output from the first byte; the caller closes them.
         """
@@ -120,8 +120,9 @@ class ExecService:
                     attach=attach,
                 )
             )
-        except DavitError as error:
-            self._end(entry.id, 127 if "not found" in error.message else 126)
+        except DavitError:
+            # Docker's, whatever the reason: clients tell by it that the program did not run.
+            self._end(entry.id, 126)
             raise
         console = await self._ctx.monitors.attach(entry.id) if attach else None
         self._change(entry.id, running=True, pid=launched.pid)

@@ -1,0 +1,98 @@
+"""Run docker-py's integration suite against dockerd and davitd, and compare.
+
+Every test that passes on dockerd must pass on davit, except those in ``exceptions.txt``; one of
+those that passes on davit must be taken out of it. What passes on dockerd 20.10 is recorded in
+``dockerd-20.10.txt``, so that one run of davitd is enough to know; ``--both`` runs both, and
+``--record`` runs dockerd and writes the list anew. Arguments that are not known here go to pytest:
+
+    python -m tests.compat.docker_py --only davit -k test_exec
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.compat import suite
+from tests.compat.sides import ENGINES, Run, Side
+from tests.compat.verdicts import compare, read_exceptions, read_names, report
+
+HERE = Path(__file__).parent
+EXCEPTIONS = HERE / "exceptions.txt"
+RECORDED = HERE / "dockerd-20.10.txt"
+OUTPUT = suite.CACHE / "results"
+MEGABYTES = 80
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is asked for; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.compat.docker_py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--only", choices=("dockerd", "davit"), help="run one and show its failures")
+    which.add_argument("--both", action="store_true", help="run dockerd too, beside davitd")
+    which.add_argument("--record", action="store_true", help="write what passes on dockerd")
+    given, rest = parser.parse_known_args(arguments)
+    if rest and not given.only:
+        parser.error(
+            f"with {' '.join(rest)} only a part runs, which cannot be compared: add --only"
+        )
+    suite.fetch()
+    if given.only:
+        return show(run([given.only], rest)[given.only])
+    if given.record:
+        return record(run(["dockerd"])["dockerd"])
+    runs = run(ENGINES if given.both else ["davit"])
+    return judge(runs.get("dockerd"), runs["davit"])
+
+
+def run(engines: Sequence[str], arguments: Sequence[str] = ()) -> dict[str, Run]:
+    """Run the suite against these engines at the same time."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    print(f"running docker-py's suite against {' and '.join(engines)}, logs: {OUTPUT}", flush=True)
+    sides = [Side(engine, OUTPUT, arguments) for engine in engines]
+    return {side.engine: side.wait() for side in sides}
+
+
+def show(run: Run) -> int:
+    """Tell what failed in a run, and how."""
+    for name, verdict in run.tests.items():
+        if verdict.outcome == "failed":
+            print(f"\nFAILS: {name}\n{verdict.text}")
+    counts = Counter(verdict.outcome for verdict in run.tests.values())
+    print(", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items())))
+    print(f"{run.memory:.0f} MB in use by the engine afterwards")
+    return 1 if counts["failed"] else 0
+
+
+def record(run: Run) -> int:
+    """Write the names of the tests that pass on dockerd."""
+    passed = sorted(name for name, verdict in run.tests.items() if verdict.passed)
+    head = "# What passes on dockerd 20.10; `python -m tests.compat.docker_py --record` wrote it.\n"
+    RECORDED.write_text(head + "".join(f"{name}\n" for name in passed), encoding="utf-8")
+    print(f"{len(passed)} tests pass on dockerd")
+    return 0
+
+
+def judge(dockerd: Run | None, davit: Run) -> int:
+    """Compare both; dockerd: None for what was recorded."""
+    reasons = read_exceptions(EXCEPTIONS.read_text(encoding="utf-8"))
+    recorded = read_names(RECORDED.read_text(encoding="utf-8"))
+    passed = [name for name, verdict in dockerd.tests.items() if verdict.passed] if dockerd else []
+    comparison = compare(passed or recorded, davit.tests, reasons)
+    print(report(comparison, dockerd.tests if dockerd else {}, davit.tests, reasons))
+    print(f"{davit.memory:.0f} MB in use by davitd afterwards, {MEGABYTES} are the limit")
+    clean = "Traceback" not in davit.log
+    if not clean:
+        print(f"davitd's log has a traceback in it: {OUTPUT / 'davit.engine.log'}")
+    return 0 if comparison.good and clean and davit.memory <= MEGABYTES else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""What the Docker CLI does with containers that exist."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from tests.engine.compat.cli import Terminal, output, run
+from tests.engine.conftest import Davitd
+
+
+def state(davitd: Davitd, name: str) -> str:
+    return output(davitd.docker("inspect", "-f", "{{.State.Status}}", name))
+
+
+def test_rename(davitd: Davitd) -> None:
+    container = run(davitd, "--name", "old")
+    run(davitd, "--name", "other")
+    davitd.docker("rename", "old", "new")
+    assert output(davitd.docker("inspect", "-f", "{{.Id}}", "new")) == container
+    done = davitd.docker("rename", "new", "other", check=False)
+    assert done.returncode == 1
+    assert b'The container name "/other" is already in use' in done.stderr
+
+
+def test_pause_and_unpause(davitd: Davitd) -> None:
+    run(davitd, "--name", "box")
+    assert output(davitd.docker("pause", "box")) == "box"
+    assert state(davitd, "box") == "paused"
+    assert "(Paused)" in output(davitd.docker("ps", "--format", "{{.Status}}"))
+    done = davitd.docker("exec", "box", "true", check=False)
+    assert b"is paused" in done.stderr
+    done = davitd.docker("pause", "box", check=False)
+    assert b"is already paused" in done.stderr
+    assert output(davitd.docker("unpause", "box")) == "box"
+    assert state(davitd, "box") == "running"
+
+
+def test_wait_for_several(davitd: Davitd) -> None:
+    for name, code in (("one", "3"), ("two", "4")):
+        davitd.docker("run", "-d", "--name", name, "busybox", "sh", "-c", f"exit {code}")
+    assert output(davitd.docker("wait", "one", "two")).split() == ["3", "4"]
+
+
+def test_update(davitd: Davitd) -> None:
+    run(davitd, "--name", "box", "-m", "64m", "--memory-swap", "64m")
+    davitd.docker(
+        *("update", "-m", "96m", "--memory-swap", "96m", "--cpu-shares", "256", "--pids-limit"),
+        *("77", "--restart", "on-failure:4", "box"),
+    )
+    host = json.loads(davitd.docker("inspect", "-f", "{{json .HostConfig}}", "box").stdout)
+    assert (host["Memory"], host["CpuShares"], host["PidsLimit"]) == (96 << 20, 256, 77)
+    assert host["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 4}
+    done = davitd.docker("update", "-m", "1k", "box", check=False)
+    assert done.returncode == 1
+
+
+def test_top(davitd: Davitd) -> None:
+    run(davitd, "--name", "box")
+    lines = output(davitd.docker("top", "box")).splitlines()
+    assert lines[0].split()[:2] == ["UID", "PID"]
+    assert lines[1].endswith("sleep 600")
+    lines = output(davitd.docker("top", "box", "-o", "pid,args")).splitlines()
+    assert lines[0].split() == ["PID", "COMMAND"]
+
+
+def test_stats(davitd: Davitd) -> None:
+    container = run(davitd, "--name", "box", "-m", "64m")
+    shown = output(davitd.docker("stats", "--no-stream", "--format", "{{json .}}", "box"))
+    row = json.loads(shown)
+    assert row["Name"] == "box"
+    assert container.startswith(row["Container"]) or row["Container"] == "box"
+    assert row["MemUsage"].endswith("/ 64MiB")
+    assert row["PIDs"] == "1"
+    table = output(davitd.docker("stats", "--no-stream", "-a"))
+    assert "box" in table
+
+
+def test_port(davitd: Davitd) -> None:
+    run(davitd, "--name", "box", "-p", "127.0.0.1:32192:80", "-p", "127.0.0.1:32193:53/udp")
+    assert sorted(output(davitd.docker("port", "box")).splitlines()) == [
+        "53/udp -> 127.0.0.1:32193",
+        "80/tcp -> 127.0.0.1:32192",
+    ]
+    assert output(davitd.docker("port", "box", "53/udp")) == "127.0.0.1:32193"
+    done = davitd.docker("port", "box", "90", check=False)
+    assert done.returncode == 1
+
+
+def test_attach_without_input(davitd: Davitd) -> None:
+    davitd.docker(
+        *("run", "-d", "-i", "--name", "box", "busybox", "sh", "-c"),
+        "read line; echo $line; exit 6",
+    )
+    argv = [davitd.cli, "-H", f"unix://{davitd.socket}", "attach"]
+    with subprocess.Popen([*argv, "--no-stdin", "box"], stdout=subprocess.PIPE) as watcher:
+        done = davitd.docker("attach", "box", stdin=b"spoken\n", check=False)
+        assert (done.returncode, done.stdout) == (6, b"spoken\n")
+        assert watcher.communicate(timeout=30)[0] == b"spoken\n"
+    assert watcher.returncode == 6
+
+
+def test_attach_passes_signals_on(davitd: Davitd) -> None:
+    davitd.docker(
+        *("run", "-d", "--name", "box", "busybox", "sh", "-c"),
+        "trap 'echo hung up; exit 8' HUP; echo ready; while :; do sleep 0.1; done",
+    )
+    argv = [davitd.cli, "-H", f"unix://{davitd.socket}", "attach", "box"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as attached:
+        for _ in range(100):
+            if davitd.docker("logs", "box").stdout == b"ready\n":
+                break
+        # A second attached client gets the output of what the first one's signal did.
+        davitd.docker("kill", "-s", "HUP", "box")
+        assert attached.communicate(timeout=30)[0].endswith(b"hung up\n")
+    assert attached.returncode == 8
+
+
+def test_detach_keys(davitd: Davitd) -> None:
+    run(davitd, "--name", "box")
+    terminal = Terminal(davitd, "exec", "-it", "--detach-keys", "ctrl-x,x", "box", "sh")
+    terminal.expect("#")
+    terminal.type("\x18x")
+    assert terminal.end() in (0, 1)
+    assert state(davitd, "box") == "running"
+
+
+def test_exec_options(davitd: Davitd) -> None:
+    run(davitd, "--name", "box", "--cap-drop", "ALL")
+    assert output(davitd.docker("exec", "--privileged", "box", "id", "-u")) == "0"
+    plain = output(davitd.docker("exec", "box", "grep", "CapEff", "/proc/self/status"))
+    strong = output(
+        davitd.docker("exec", "--privileged", "box", "grep", "CapEff", "/proc/self/status")
+    )
+    assert plain.endswith("0000000000000000")
+    assert strong != plain
+    done = davitd.docker("exec", "-u", "nobody-here", "box", "true", check=False)
+    assert done.returncode == 126
+    assert b"unable to find user nobody-here" in done.stderr
+
+
+def test_logs_options(davitd: Davitd) -> None:
+    davitd.docker(
+        *("run", "--name", "box", "busybox", "sh", "-c"),
+        "for n in 1 2 3 4 5; do echo line $n; done",
+    )
+    assert davitd.docker("logs", "--tail", "0", "box").stdout == b""
+    assert davitd.docker("logs", "--tail", "2", "box").stdout == b"line 4\nline 5\n"
+    assert davitd.docker("logs", "--since", "1h", "--tail", "all", "box").stdout.count(b"\n") == 5
+    assert davitd.docker("logs", "--until", "1h", "box").stdout == b""
+    stamped = output(davitd.docker("logs", "-t", "box")).splitlines()
+    until = stamped[2].split()[0]
+    shown = davitd.docker("logs", "--until", until, "box").stdout
+    assert shown in (b"line 1\nline 2\nline 3\n", b"line 1\nline 2\n")
+    assert davitd.docker("logs", "--details", "box").stdout.splitlines()[0].endswith(b"line 1")
+    done = davitd.docker("logs", "nobody", check=False)
+    assert b"No such container: nobody" in done.stderr
+
+
+def test_several_at_once_and_one_that_is_not(davitd: Davitd) -> None:
+    run(davitd, "--name", "one")
+    run(davitd, "--name", "two")
+    done = davitd.docker("stop", "-t", "0", "one", "nobody", "two", check=False)
+    assert done.returncode == 1
+    assert output(done).split() == ["one", "two"]
+    assert b"No such container: nobody" in done.stderr
+    assert output(davitd.docker("rm", "one", "two")).split() == ["one", "two"]
+
+
+def test_ps_columns(davitd: Davitd) -> None:
+    container = run(davitd, "--name", "box", "-p", "127.0.0.1:32194:80", "--label", "a=b")
+    davitd.docker("create", "--name", "newer", "busybox", "echo", "hi")
+    rows = [
+        json.loads(line)
+        for line in output(davitd.docker("ps", "-a", "--format", "{{json .}}")).splitlines()
+    ]
+    newer, box = rows
+    assert (newer["Names"], newer["Status"], newer["State"]) == ("newer", "Created", "created")
+    assert newer["Command"] == '"echo hi"'
+    assert box["ID"] == container[:12]
+    assert box["Ports"] == "127.0.0.1:32194->80/tcp"
+    assert box["Labels"] == "a=b"
+    assert output(davitd.docker("ps", "-lq", "--no-trunc")) != container
+    assert output(davitd.docker("ps", "-n", "1", "-a", "--format", "{{.Names}}")) == "newer"
+    assert box["Networks"] == "bridge"
+    sized = output(davitd.docker("ps", "-s", "--format", "{{.Size}}"))
+    assert sized.startswith("0B (virtual ")
+    for filtered, names in (
+        ("name=box", "box"),
+        ("status=created", "newer"),
+        ("ancestor=busybox", "newer\nbox"),
+        ("publish=80", "box"),
+        ("network=bridge", "newer\nbox"),
+        ("before=newer", "box"),
+        ("since=box", "newer"),
+        (f"id={container[:20]}", "box"),
+    ):
+        shown = davitd.docker("ps", "-a", "-f", filtered, "--format", "{{.Names}}")
+        assert output(shown) == names, filtered
