@@ -44,6 +44,8 @@ def start_davit(root: Path, *flags: str) -> Iterator[Engine]:
     arguments += flags
     with _started("davit", root, arguments) as engine:
         yield engine
+    # What no container has any more: the bridge, the rules, the cgroup.
+    subprocess.run([str(davitd), "erase", *arguments[1:5], "--data"], check=True)
 
 
 @contextlib.contextmanager

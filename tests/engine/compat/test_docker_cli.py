@@ -239,12 +239,12 @@ def test_volumes(davitd: Davitd) -> None:
 
 
 def test_networks(davitd: Davitd) -> None:
-    davitd.docker("network", "create", "--subnet", "10.213.7.0/24", "front")
-    run(davitd, "--network", "front", "--name", "aa", "--ip", "10.213.7.9")
+    davitd.docker("network", "create", "--subnet", "10.213.97.0/24", "front")
+    run(davitd, "--network", "front", "--name", "aa", "--ip", "10.213.97.9")
     run(davitd, "--name", "bb")
     davitd.docker("network", "connect", "--alias", "bee", "front", "bb")
     done = davitd.docker("exec", "bb", "ping", "-c1", "-W2", "aa")
-    assert b"10.213.7.9" in done.stdout
+    assert b"10.213.97.9" in done.stdout
     davitd.docker("exec", "aa", "ping", "-c1", "-W2", "bee")
     (shown,) = json.loads(davitd.docker("network", "inspect", "front").stdout)
     assert {member["Name"] for member in shown["Containers"].values()} == {"aa", "bb"}
