@@ -148,7 +148,7 @@ def tag(container: Container, hostname: str = "") -> str:
         ".ID": ids.short(container.id),
         ".FullID": container.id,
         ".Name": container.name,
-        ".ImageID": ids.short(container.image_id),
+        ".ImageID": container.image_id[: ids.SHORT_ID_LENGTH],  # with its sha256:, as in Docker
         ".ImageFullID": container.image_id,
         ".ImageName": container.config.image,
         ".DaemonName": "docker",

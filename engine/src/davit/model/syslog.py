@@ -11,7 +11,6 @@ from collections.abc import Mapping
 import msgspec
 
 from davit.errors import InvalidParameter
-from davit.model import times
 from davit.model.logs import LogRecord
 from davit.model.runtime import STDERR
 
@@ -51,10 +50,6 @@ class Syslog(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""
     verify: bool = True
 
-    @property
-    def is_stream(self) -> bool:
-        return self.protocol in ("tcp", "tcp+tls", "unix")
-
 
 def parse(options: Mapping[str, str]) -> Syslog:
     """Raises InvalidParameter with Docker's words."""
@@ -77,33 +72,26 @@ def parse(options: Mapping[str, str]) -> Syslog:
 
 
 def message(target: Syslog, record: LogRecord, *, hostname: str, tag: str, pid: int) -> bytes:
-    """Return a message, with what ends it on a stream."""
+    """Return a message, with what tells its end on a stream."""
     priority = target.facility * 8 + (_ERROR if record.stream == STDERR else _INFO)
-    head = _head(target, record.time, priority, hostname, tag, pid).encode()
-    if target.format in ("rfc5424", "rfc5424micro"):
-        text = head + record.text
-        # On TLS messages are counted and not ended by a newline (RFC 5425).
-        return b"%d %b" % (len(text), text) if target.protocol == "tcp+tls" else text + b"\n"
-    return head + record.text + b"\n"
+    head = _head(target.format, record.time, priority, hostname, tag, pid)
+    text = head.encode() + record.text + b"\n"
+    if target.protocol == "tcp+tls" and target.format.startswith("rfc5424"):
+        return b"%d %b" % (len(text), text)  # RFC 5425: counted
+    return text
 
 
-def _head(target: Syslog, moment: int, priority: int, hostname: str, tag: str, pid: int) -> str:
-    if target.format in ("rfc5424", "rfc5424micro"):
-        seconds, fraction = divmod(moment, 10**9)
+def _head(form: str, moment: int, priority: int, hostname: str, tag: str, pid: int) -> str:
+    seconds, fraction = divmod(moment, 10**9)
+    if form.startswith("rfc5424"):
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-        if target.format == "rfc5424micro":
+        if form == "rfc5424micro":
             stamp += f".{fraction // 1000:06d}"
         return f"<{priority}>1 {stamp}Z {hostname} {tag} {pid} {tag} - "
-    if target.format == "rfc3164":
-        local = time.localtime(moment // 10**9)
-        stamp = time.strftime("%b ", local) + f"{local.tm_mday:2d}" + time.strftime(" %T", local)
-        return f"<{priority}>{stamp} {hostname} {tag}[{pid}]: "
-    if target.protocol in ("", "unix", "unixgram"):
-        # A syslog of this host knows the name of it.
-        local = time.localtime(moment // 10**9)
-        stamp = time.strftime("%b ", local) + f"{local.tm_mday:2d}" + time.strftime(" %T", local)
-        return f"<{priority}>{stamp} {tag}[{pid}]: "
-    return f"<{priority}>{times.rfc3339(moment // 10**9 * 10**9)} {hostname} {tag}[{pid}]: "
+    local = time.localtime(seconds)
+    stamp = f"{time.strftime('%b', local)} {local.tm_mday:2d} {time.strftime('%H:%M:%S', local)}"
+    sender = f"{hostname} {tag}" if form == "rfc3164" else tag
+    return f"<{priority}>{stamp} {sender}[{pid}]: "
 
 
 def _address(text: str) -> tuple[str, str, int]:

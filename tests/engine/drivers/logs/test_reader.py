@@ -12,13 +12,7 @@ from davit.drivers.logs.reader import LogReader
 from davit.model import times
 from davit.model.logs import LogBlock, LogSelection
 from davit.model.runtime import STDERR, STDOUT
-
-FIRST = 1_700_000_000_000_000_000
-
-
-def entry(text: str, *, second: int = 0, stream: str = "stdout", tag: str = "F") -> str:
-    moment = times.rfc3339_padded(FIRST + second * 10**9).removesuffix("Z")
-    return f"{moment}+00:00 {stream} {tag} {text}\n"
+from tests.engine.drivers.logs.writer import FIRST, entry
 
 
 async def read(

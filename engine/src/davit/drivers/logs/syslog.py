@@ -33,8 +33,13 @@ class SyslogSender:
         except asyncio.TimeoutError:
             raise TimeoutError(f"no answer in {_TIMEOUT:.0f} s") from None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the server has ended the connection."""
+        return self._stream is not None and self._stream[0].at_eof()
+
     async def send(self, records: list[LogRecord]) -> None:
-        if self._stream is not None and self._stream[0].at_eof():
+        if self.is_lost:
             await self.close()
         if self._stream is None and self._socket is None:
             await self.connect()

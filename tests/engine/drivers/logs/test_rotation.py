@@ -1,0 +1,173 @@
+"""Rotation without a container: what is kept, in which order, and what readers see of it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from davit.drivers.logs import segments
+from davit.drivers.logs.keeper import LogKeeper
+from davit.drivers.logs.reader import LogReader
+from davit.model.logs import LogLimits, LogSelection
+from tests.engine.drivers.logs.writer import FIRST, Writer
+
+LIMITS = LogLimits(max_size=1000, max_file=4)
+PACKED = LogLimits(max_size=1000, max_file=4, compress=True)
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[Writer]:
+    writer = Writer(tmp_path / "container.log")
+    yield writer
+    writer.close()
+
+
+async def read(log: Path, **selection: object) -> list[int]:
+    ended = asyncio.Event()
+    ended.set()
+    blocks = LogReader().read(log, LogSelection(**selection), ended)  # type: ignore[arg-type]
+    return [int(text) for text in [text async for block in blocks for text in block.texts]]
+
+
+async def rotate(writer: Writer, limits: LogLimits = LIMITS) -> None:
+    segments.prepare(writer.log, limits)
+    await writer.reopen()
+    segments.prepare(writer.log, limits)
+    segments.tidy(writer.log, limits)
+
+
+@pytest.mark.parametrize("limits", [LIMITS, PACKED])
+async def test_all_files_are_read_in_order(writer: Writer, limits: LogLimits) -> None:
+    for _ in range(3):
+        writer.write(15)
+        await rotate(writer, limits)
+    writer.write(5)
+    assert await read(writer.log) == list(range(50))
+    assert await read(writer.log, since=FIRST + 20 * 10**9, until=FIRST + 40 * 10**9) == list(
+        range(20, 41)
+    )
+    packed = [path for path in writer.log.parent.iterdir() if path.suffix == ".zst"]
+    assert len(packed) == (3 if limits.compress else 0)
+
+
+@pytest.mark.parametrize("limits", [LIMITS, PACKED])
+async def test_the_last_lines_may_be_in_any_file(writer: Writer, limits: LogLimits) -> None:
+    for _ in range(3):
+        writer.write(15)
+        await rotate(writer, limits)
+    for count in (0, 1, 15, 16, 30, 44, 45, 46):
+        assert await read(writer.log, tail=count) == list(range(max(0, 45 - count), 45))
+
+
+async def test_a_line_may_begin_in_one_file_and_end_in_the_next(writer: Writer) -> None:
+    writer.write(3)
+    writer.part("12")
+    await rotate(writer)
+    writer.part("34", "F")
+    assert await read(writer.log) == [0, 1, 2, 1234]
+    assert await read(writer.log, tail=1) == [1234]
+    assert await read(writer.log, tail=2) == [2, 1234]
+
+
+@pytest.mark.parametrize("limits", [LIMITS, PACKED])
+async def test_only_so_many_files_are_kept(writer: Writer, limits: LogLimits) -> None:
+    for _ in range(10):
+        writer.write(20)
+        await rotate(writer, limits)
+    writer.write(1)
+    assert await read(writer.log) == list(range(140, 201))
+    size = sum(path.stat().st_size for path in writer.log.parent.iterdir())
+    assert size <= 2 * limits.max_file * limits.max_size
+
+
+async def test_what_conmon_begins_by_itself_is_not_lost(writer: Writer) -> None:
+    """davitd lags behind: conmon reaches its own limit once before and once after being asked."""
+    segments.prepare(writer.log, LIMITS)
+    writer.write(10)
+    await writer.reopen()
+    writer.write(10)
+    await writer.reopen()
+    writer.write(10)
+    assert await read(writer.log) == list(range(30))
+    segments.prepare(writer.log, LIMITS)
+    segments.tidy(writer.log, LIMITS)
+    await writer.reopen()
+    writer.write(1)
+    assert await read(writer.log) == list(range(31))
+
+
+async def test_a_crash_between_two_names_of_a_file_is_harmless(writer: Writer) -> None:
+    segments.prepare(writer.log, LIMITS)
+    segments.spare(writer.log).unlink()
+    writer.write(10)
+    await rotate(writer)
+    writer.write(10)
+    assert await read(writer.log) == list(range(20))
+
+
+async def test_a_full_file_makes_room_at_the_next_start(tmp_path: Path) -> None:
+    for limits, kept in ((LIMITS, 35), (LogLimits(max_size=1000, max_file=1), 10)):
+        log = tmp_path / f"{kept}" / "container.log"
+        log.parent.mkdir()
+        segments.prepare(log, limits, stopped=True)
+        first = Writer(log)
+        first.write(25)
+        first.close()
+        segments.prepare(log, limits, stopped=True)
+        second = Writer(log)
+        second.count = 25
+        second.write(10)
+        second.close()
+        assert await read(log) == list(range(35 - kept, 35))
+
+
+async def test_nothing_is_lost_or_doubled_while_a_follower_reads(writer: Writer) -> None:
+    """The keeper rotates a log that grows; conmon begins files by itself now and then."""
+    chance = random.Random(1)
+    limits = LogLimits(max_size=2000, max_file=1000)
+    ended, got = asyncio.Event(), list[int]()
+
+    async def follow() -> None:
+        async for block in LogReader().read(writer.log, LogSelection(follow=True), ended):
+            got.extend(map(int, block.texts))
+
+    tasks = [
+        asyncio.create_task(LogKeeper().keep(writer.log, limits, writer.reopen, ended)),
+        asyncio.create_task(follow()),
+    ]
+    for _ in range(300):
+        writer.write(chance.randrange(1, 30))
+        if chance.random() < 0.05 and segments.spare(writer.log).exists():
+            await writer.reopen()
+        await asyncio.sleep(chance.choice((0, 0, 0.002)))
+    ended.set()
+    await asyncio.gather(*tasks)
+    assert got == list(range(writer.count))
+    assert await read(writer.log) == got
+    assert len(segments.numbered(writer.log)) > 20
+
+
+async def test_the_keeper_goes_on_when_nothing_can_be_written(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a file in reserve conmon is not asked: it ends when it cannot open its next one."""
+    limits = LogLimits(max_size=1000, max_file=3)
+    ended, tried = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def refuse(log: Path, limits: LogLimits) -> None:
+        loop.call_soon_threadsafe(tried.set)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(segments, "prepare", refuse)
+    keeping = asyncio.create_task(LogKeeper().keep(writer.log, limits, writer.reopen, ended))
+    writer.write(100)
+    await tried.wait()
+    ended.set()
+    await keeping
+    assert await read(writer.log) == list(range(100))
+    assert len(list(writer.log.parent.iterdir())) == 1
