@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from davit.api.routes import missing
+from davit.api.routes import missing, swarm
 from davit.api.routing import Router
 from tests.engine.client import Answer, Client
 from tests.engine.compat.descriptions import NEWEST, OLDEST, description
@@ -27,6 +27,7 @@ _OTHERWISE = {
     "/events",
     "/images/get",
     "/images/{name}/get",
+    "/plugins/{name}/json",  # There is none.
 }
 _UNKNOWN = "0123456789ab"
 
@@ -60,6 +61,7 @@ class World:
             "/images/{name}/history": ["/images/busybox/history"],
             "/networks": ["/networks"],
             "/networks/{id}": [f"/networks/{name}" for name in ("bridge", "host", "none", "net")],
+            "/plugins": ["/plugins"],
             "/system/df": ["/system/df"],
             "/volumes": ["/volumes"],
             "/volumes/{name}": ["/volumes/data"],
@@ -146,7 +148,7 @@ def operations(version: str) -> list[tuple[str, str]]:
         described = description(version).operations()
     except pytest.skip.Exception:
         return []
-    refused = Router(missing.routes())
+    refused = Router([*missing.routes(), *swarm.routes()])
     return [
         (method, target)
         for method, target in described

@@ -1,65 +1,80 @@
-"""Routes of the Engine API that davit does not serve yet: each says so (501).
+"""Routes of the Engine API that davit does not serve, yet or ever: each says so, and why (501).
 
-The other tables come first; a route that appears there hides its row here.
+What only a node of a swarm can do is in ``swarm.py``.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from aiohttp import web
 
 from davit.api.routing import Call, Handler, Route
-from davit.errors import NotFound, NotSupported
+from davit.errors import NotSupported
 
-_TABLE = """
+
+@dataclass(frozen=True)
+class Refusal:
+    """An operation that is not served. reason: for the client, and for ``docs/api.md``."""
+
+    method: str
+    path: str
+    reason: str
+
+
+_BUILD = """
 POST   /build
+POST   /session
+"""
+_FILES = """
 POST   /commit
 HEAD   /containers/{id}/archive
 GET    /containers/{id}/archive
 PUT    /containers/{id}/archive
 GET    /containers/{id}/changes
 GET    /containers/{id}/export
-POST   /containers/{id}/pause
-POST   /containers/{id}/unpause
-POST   /containers/{id}/update
-POST   /containers/prune
+GET    /system/df
+"""
+_REGISTRY = """
 GET    /distribution/{name:.+}/json
-GET    /images/get
 GET    /images/search
-GET    /images/{name:.+}/get
 POST   /images/{name:.+}/push
-POST   /images/prune
-GET    /plugins
+"""
+_SWARM = """
+POST   /swarm/init
+POST   /swarm/join
+"""
+_PLUGINS = """
 GET    /plugins/privileges
 POST   /plugins/create
 POST   /plugins/pull
-DELETE /plugins/{name:.+}
-POST   /plugins/{name:.+}/disable
-POST   /plugins/{name:.+}/enable
-POST   /plugins/{name:.+}/push
-POST   /plugins/{name:.+}/set
-POST   /plugins/{name:.+}/upgrade
-POST   /session
-POST   /swarm/init
-POST   /swarm/join
-GET    /system/df
 """
 
 
+def refusals() -> list[Refusal]:
+    """Everything that is not served."""
+    tables = (
+        (_BUILD, "davit does not build images yet"),
+        (_FILES, "davit does not do this yet"),
+        (_REGISTRY, "davit does not speak to registries yet, but for logging in"),
+        (_SWARM, "davit does not join swarms yet, and will not manage them"),
+        (_PLUGINS, "davit has no plugins: volumes, networks and logs are built in"),
+    )
+    return [
+        Refusal(method, path, reason)
+        for table, reason in tables
+        for method, path in map(str.split, table.strip().splitlines())
+    ]
+
+
 def routes() -> list[Route]:
-    rows = (line.split() for line in _TABLE.strip().splitlines())
-    refused = [Route(method, path, _refuse(method, path)) for method, path in rows]
-    return [*refused, Route("GET", "/plugins/{name:.+}/json", _find_plugin)]
+    return [Route(row.method, row.path, _handler(row)) for row in refusals()]
 
 
-async def _find_plugin(call: Call) -> web.StreamResponse:
-    """``docker inspect NAME`` looks here last: there is none, whatever its name."""
-    raise NotFound(f'plugin "{call.name("name")}" not found')
-
-
-def _refuse(method: str, path: str) -> Handler:
-    shown = path.replace(":.+", "")
+def _handler(row: Refusal) -> Handler:
+    shown = row.path.replace(":.+", "")
 
     async def refuse(call: Call) -> web.StreamResponse:
-        raise NotSupported(f"{method} {shown} is not implemented by davit yet")
+        raise NotSupported(f"{row.method} {shown} is not implemented by davit: {row.reason}")
 
     return refuse

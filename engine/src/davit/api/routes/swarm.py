@@ -38,6 +38,7 @@ POST   /swarm/update
 GET    /tasks
 GET    /tasks/{id}
 GET    /tasks/{id}/logs
+PUT    /volumes/{name}
 """
 
 
