@@ -94,6 +94,9 @@ def withdrawn(table: str, sandbox: Sandbox) -> str:
 
 def links(sandboxes: Sequence[Sandbox]) -> set[str]:
     """Elements of the set ``linked``: who on the default network may call which port of whom."""
+    linking = [sandbox for sandbox in sandboxes if sandbox.reaches]
+    if not linking:
+        return set()
     at = {
         sandbox.container_id: sandbox.endpoints[DEFAULT_NETWORK].ip_address
         for sandbox in sandboxes
@@ -101,7 +104,7 @@ def links(sandboxes: Sequence[Sandbox]) -> set[str]:
     }
     return {
         f"{at[sandbox.container_id]} . {at[other]} . {protocol} . {number}"
-        for sandbox in sandboxes
+        for sandbox in linking
         for other, ports in sandbox.reaches.items()
         if other in at and sandbox.container_id in at
         for number, _, protocol in (port.partition("/") for port in ports)

@@ -85,8 +85,8 @@ class Guard:
 
     def _read(self, notices: LinkNotices) -> None:
         changes = notices.take()
-        bridges = {network.bridge for network in self._rows.all()}
-        if changes.lost or changes.stopped_forwarding or changes.deleted & bridges:
+        lost_bridge = any(network.bridge in changes.deleted for network in self._rows.all())
+        if changes.lost or changes.stopped_forwarding or lost_bridge:
             self._disturbed.set()
 
     async def _mend(self) -> None:
