@@ -52,10 +52,14 @@ class AttachConsole:
             raise Conflict(
                 f"cannot attach to {home.name}: it is not running ({error.strerror})"
             ) from None
-        for _ in range(_PATIENCE if accepted else 0):
-            if not await asyncio.to_thread(_is_pending):
-                break
-            await asyncio.sleep(0.001)
+        try:
+            for _ in range(_PATIENCE if accepted else 0):
+                if not await asyncio.to_thread(_is_pending):
+                    break
+                await asyncio.sleep(0.001)
+        except BaseException:
+            connection.close()
+            raise
         return cls(connection)
 
     async def read(self) -> tuple[int, bytes] | None:

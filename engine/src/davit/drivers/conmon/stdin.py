@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 
 from davit.drivers.conmon.console import AttachConsole
+from davit.sys.threads import finish
 
 
 class Stdin:
@@ -25,7 +26,7 @@ class Stdin:
     @classmethod
     async def open(cls, conmon_pid: int, init_pid: int) -> Stdin | None:
         """None when conmon leaves standard input open, has closed it, or never had it."""
-        descriptor = await asyncio.to_thread(_open, conmon_pid, init_pid)
+        descriptor = await finish(lambda: _open(conmon_pid, init_pid), _close)
         if descriptor is None:
             return None
         loop = asyncio.get_running_loop()
@@ -93,6 +94,11 @@ def _open(conmon_pid: int, init_pid: int) -> int | None:
             if os.readlink(entry) == pipe and _is_for_writing(conmon_pid, entry.name):
                 return os.open(entry, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     return None
+
+
+def _close(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def _is_for_writing(pid: int, descriptor: str) -> bool:

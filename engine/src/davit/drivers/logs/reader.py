@@ -14,6 +14,7 @@ from davit.model import times
 from davit.model.logs import LogBlock, LogSelection
 from davit.model.runtime import STDERR, STDOUT
 from davit.sys.inotify import Watches, first_of
+from davit.sys.threads import finish
 
 BLOCK = 256 << 10
 """Bytes read at a time: what a reader holds in memory, together with a line of each stream."""
@@ -34,7 +35,7 @@ class LogReader:
         Following ends when ``ended`` (set: the container does not run) is set and all is read, or
         when ``selection.until`` has passed.
         """
-        opened = await asyncio.to_thread(tail.open_at, path, selection.tail)
+        opened = await finish(lambda: tail.open_at(path, selection.tail), _close)
         if opened is None:
             return
         parser, chosen = Parser(), _choice(selection)
@@ -49,8 +50,8 @@ class LogReader:
                         # Both looked at before reading: what was written until then is read now.
                         is_last = not selection.follow or ended.is_set()
                         grown.clear()
-                        is_old = await asyncio.to_thread(file.is_old)
-                        while data := await asyncio.to_thread(file.read):
+                        is_old = await finish(file.is_old)
+                        while data := await finish(file.read):
                             block = parser.feed(data)
                             if (lines := chosen(block)).texts:
                                 yield lines
@@ -59,7 +60,7 @@ class LogReader:
                         if is_old or is_last or _has_passed(selection.until):
                             break
                         await first_of(grown, ended, timeout=_remaining(selection.until))
-                if not is_old or not await asyncio.to_thread(file.advance):
+                if not is_old or not await finish(file.advance):
                     break
             if (lines := chosen(parser.flush())).texts:
                 yield lines
@@ -102,6 +103,11 @@ class LogFile:
 
     def close(self) -> None:
         os.close(self.descriptor)
+
+
+def _close(opened: tuple[int, int | None] | None) -> None:
+    if opened is not None:
+        os.close(opened[0])
 
 
 def _choice(selection: LogSelection) -> Callable[[LogBlock], LogBlock]:
