@@ -383,10 +383,14 @@ options:
         description: Failures in a row that make it unhealthy.
         type: int
   log_driver:
-    description: Log driver.
+    description:
+      - Log driver, such as C(json-file), C(local), C(journald), C(syslog) or C(none).
+      - Without it the engine's own choice holds.
     type: str
   log_options:
-    description: Options of the log driver.
+    description:
+      - Options of the log driver, such as C(max-size) and C(max-file).
+      - The engine adds its own options when the driver is its own choice; these are no difference.
     type: dict
 """
 

@@ -18,6 +18,14 @@ _TIMES = {
 }
 
 
+def _texts(value: dict[str, Any]) -> dict[str, str]:
+    """The API takes texts only; in YAML, 3 and true are none."""
+    return {
+        name: str(item).lower() if isinstance(item, bool) else str(item)
+        for name, item in value.items()
+    }
+
+
 def _healthcheck(value: dict[str, Any]) -> dict[str, Any]:
     test = value.get("test")
     if isinstance(test, str):
@@ -82,6 +90,9 @@ ROWS = [
         "log_options",
         {"type": "dict"},
         "HostConfig.LogConfig.Config",
+        encode=_texts,
         canon=lambda value: value or {},
+        # The engine adds its own for the same driver.
+        entries=True,
     ),
 ]

@@ -26,12 +26,22 @@ class SyslogSender:
         self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._socket: socket.socket | None = None
 
+    @property
+    def _dial(self) -> str:
+        target = self._target
+        address = f"{target.host}:{target.port}" if target.port else target.host
+        return " ".join(filter(None, ("dial", target.protocol, address)))
+
     async def connect(self) -> None:
         """Raises OSError when the server cannot be reached."""
         try:
             await asyncio.wait_for(self._connect(), _TIMEOUT)
         except asyncio.TimeoutError:
-            raise TimeoutError(f"no answer in {_TIMEOUT:.0f} s") from None
+            raise TimeoutError(f"{self._dial}: no answer in {_TIMEOUT:.0f} s") from None
+        except OSError as error:
+            # asyncio's own words name neither the protocol nor the reason.
+            reason = os.strerror(error.errno).lower() if (error.errno or 0) > 0 else str(error)
+            raise type(error)(error.errno, f"{self._dial}: {reason}") from None
 
     @property
     def is_lost(self) -> bool:

@@ -100,7 +100,7 @@ class ContainerLogs:
             except (OSError, ValueError) as error:
                 raise SystemFailure(
                     "failed to create task for container: failed to initialize logging driver: "
-                    f"{error}"
+                    f"{getattr(error, 'strerror', None) or error}"
                 ) from None
             finally:
                 await sender.close()

@@ -36,6 +36,8 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "cpus": (0.5, 1.5),
     "pids_limit": (10, 20),
     "restart_policy": ("always", "on-failure:3"),
+    "log_driver": ("json-file", "local"),
+    "log_options": ({"max-size": "1m", "max-file": 3}, {"max-size": "1m", "compress": True}),
     "cap_add": (["NET_ADMIN"], ["CAP_SYS_TIME"]),
     "volumes": (["data:/data"], ["data:/data:ro", "/srv:/srv"]),
     "tmpfs": (["/run"], ["/run:size=1m"]),
@@ -280,3 +282,13 @@ def test_image_that_is_yet_to_be_pulled() -> None:
     _actions, found = converge(wanted(), None)
     assert plan(wanted(), found, pulled, "shop") == []
     assert verbs(plan(wanted(), None, pulled, "shop")) == ["create", "start"]
+
+
+def test_options_that_the_engine_adds_to_a_log_are_no_difference() -> None:
+    options = wanted(log_driver="local", log_options={"max-file": 3})
+    _actions, found = converge(options, None)
+    assert found is not None
+    log = found["HostConfig"]["LogConfig"]["Config"]
+    assert log == {"max-file": "3"}
+    log["max-size"] = "20m"
+    assert plan(options, found, IMAGE, "shop") == []
