@@ -40,7 +40,8 @@ class SyslogSender:
             raise TimeoutError(f"{self._dial}: no answer in {_TIMEOUT:.0f} s") from None
         except OSError as error:
             # asyncio's own words name neither the protocol nor the reason.
-            reason = os.strerror(error.errno).lower() if (error.errno or 0) > 0 else str(error)
+            number = error.errno or 0
+            reason = os.strerror(number).lower() if number > 0 else str(error)
             raise type(error)(error.errno, f"{self._dial}: {reason}") from None
 
     @property
