@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+from tests.engine.client import read_all
 from tests.engine.conftest import Davitd
 
 
@@ -91,6 +92,22 @@ def test_a_containers_life(shared_davitd: Davitd) -> None:
     assert recorder.actions(label=["team=red"]) == []
     assert recorder.actions(scope=["swarm"]) == []
     assert recorder.actions(daemon=["none"]) == []
+
+
+def test_who_leaves_by_keys(shared_davitd: Davitd) -> None:
+    recorder, client = Recorder(shared_davitd), shared_davitd.client
+    body = {"Image": "busybox", "Cmd": ["sleep", "600"]}
+    box = client.post("/containers/create", body).json["Id"]
+    assert client.post(f"/containers/{box}/start").status == 204
+    keys = {"AttachStdin": True, "AttachStdout": True, "Tty": True, "DetachKeys": "ctrl-x,x"}
+    run = client.post(f"/containers/{box}/exec", {"Cmd": ["sh"], **keys}).json["Id"]
+    connection, start = client.hijack(f"/exec/{run}/start", {"Tty": True})
+    with connection:
+        connection.sendall(b"\x18x")
+        read_all(connection, start)
+    (row,) = recorder.rows(event=["exec_detach"])
+    assert row["Actor"]["Attributes"]["execID"] == run
+    assert client.delete(f"/containers/{box}", force=True).status == 204
 
 
 def test_images_networks_and_volumes(shared_davitd: Davitd) -> None:

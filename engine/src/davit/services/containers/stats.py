@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Any, Protocol
@@ -11,6 +12,8 @@ from davit.model.container import Container, Status
 from davit.model.stats import Stats, Usage
 from davit.services.containers import prepare
 from davit.services.containers.context import Context
+
+logger = logging.getLogger(__name__)
 
 _INTERVAL = 1.0
 
@@ -84,7 +87,7 @@ class ContainerStats:
 
     def _watch(self, container_id: str, queue: asyncio.Queue[Usage | None]) -> None:
         self._watching.setdefault(container_id, set()).add(queue)
-        if self._sampler is None:
+        if self._sampler is None or self._sampler.done():
             self._sampler = self._ctx.background.spawn(self._sample(), "statistics")
 
     def _unwatch(self, container_id: str, queue: asyncio.Queue[Usage | None]) -> None:
@@ -113,15 +116,18 @@ class ContainerStats:
             await asyncio.sleep(due - loop.time())
 
     def _read(self, containers: Iterable[Container]) -> dict[str, Usage | None]:
-        """Blocking."""
-        return {
-            container.id: self._reader.read(
-                prepare.cgroups_path(self._ctx.settings, container),
-                container.state.pid,
-                interfaces=container.host_config.network_mode != "host",
-            )
-            for container in containers
-        }
+        """Blocking. What cannot be read is missing, so that the others' watchers go on."""
+        found: dict[str, Usage | None] = {}
+        for container in containers:
+            try:
+                found[container.id] = self._reader.read(
+                    prepare.cgroups_path(self._ctx.settings, container),
+                    container.state.pid,
+                    interfaces=container.host_config.network_mode != "host",
+                )
+            except (OSError, ValueError):
+                logger.exception("cannot read what container %s uses", container.name)
+        return found
 
 
 def _runs(container: Container) -> bool:
