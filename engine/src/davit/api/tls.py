@@ -187,7 +187,9 @@ class _Session:
             try:
                 return self._tls.read(_CHUNK)
             except ssl.SSLWantReadError:
-                await self._flush()
+                # What TLS itself has to say is little; only the other direction waits for the
+                # client to take it.
+                self._send()
                 if not await self._fill():
                     return b""
             except ssl.SSLZeroReturnError:
@@ -214,6 +216,9 @@ class _Session:
         return bool(data)
 
     async def _flush(self) -> None:
+        self._send()
+        await self._writer.drain()
+
+    def _send(self) -> None:
         if data := self._outgoing.read():
             self._writer.write(data)
-            await self._writer.drain()
