@@ -172,7 +172,7 @@ async def test_tls(tmp_path: Path) -> None:
     assert int(size) == len(text)
     assert text.endswith(b" t - a line\n")
     await _served(address, {"syslog-tls-skip-verify": "true"}, context)
-    with pytest.raises(ssl.SSLCertVerificationError):
+    with pytest.raises(ssl.SSLCertVerificationError, match=r"dial tcp\+tls .* certificate verify"):
         await asyncio.wait_for(_served(address, {}, context), 20)
 
 
@@ -221,6 +221,17 @@ async def test_an_entry_of_the_journal(tmp_path: Path) -> None:
             b"CONTAINER_PARTIAL_MESSAGE=true\nMY_LABEL=v\n"
             b"TWO\n\x03\0\0\0\0\0\0\0a\nb\n"
         )
+
+
+async def test_a_server_that_is_not_there_is_named() -> None:
+    for address, words in (
+        ("unix:///none/s", "dial unix /none/s: no such file or directory"),
+        ("unixgram:///none/s", "dial unixgram /none/s: no such file or directory"),
+        ("tcp://no.such.host.invalid", "dial tcp no.such.host.invalid:514: "),
+    ):
+        sender = SyslogSender(syslog.parse({"syslog-address": address}), tag="t")
+        with pytest.raises(OSError, match=words):
+            await sender.connect()
 
 
 async def test_a_host_without_a_journal(tmp_path: Path) -> None:

@@ -171,6 +171,8 @@ def test_a_log_that_is_not_kept(shared_davitd: Davitd) -> None:
     assert b"configured logging driver does not support reading" in refused.stderr
     answer = shared_davitd.client.get("/containers/none/logs", stdout=True)
     assert answer.status == 501
+    attached = shared_davitd.client.post("/containers/none/attach", logs=True, stdout=True)
+    assert attached.status == 501
     shown = shared_davitd.client.get("/containers/none/json").json
     assert (shown["LogPath"], shown["HostConfig"]["LogConfig"]["Type"]) == ("", "none")
 

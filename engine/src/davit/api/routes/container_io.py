@@ -64,22 +64,27 @@ def routes(containers: Containers, streams: Streams) -> list[Route]:
         """Open the container's streams, when they are wanted, before anything is answered."""
         hijack.detach_keys(call)
         if not call.flag("stream"):
-            yield _Attached(None, times.now())
+            yield _Attached(None, replay(call, container))
             return
         console = await streams.attach(container.id, stdin=_is_source(call, container))
         try:
             # What is written while the log is replayed waits in the console.
-            yield _Attached(console, times.now())
+            yield _Attached(console, replay(call, container))
         finally:
             await console.close()
+
+    def replay(call: Call, container: Container) -> AsyncIterator[LogBlock] | None:
+        """What was logged until now, when it is wanted. Raises NotSupported."""
+        if not call.flag("logs"):
+            return None
+        return streams.logs(container.id, LogSelection(streams=_streams(call), until=times.now()))
 
     async def serve(
         call: Call, container: Container, attached: _Attached, peer: hijack.Peer, *, raw: bool
     ) -> None:
         config, wanted = container.config, _streams(call)
-        if call.flag("logs"):
-            replay = LogSelection(streams=wanted, until=attached.since)
-            async for block in streams.logs(container.id, replay):
+        if attached.replay is not None:
+            async for block in attached.replay:
                 await peer.write(_payload(block, raw=raw))
         if attached.console is not None and await hijack.relay(
             peer,
@@ -131,10 +136,10 @@ def routes(containers: Containers, streams: Streams) -> list[Route]:
 
 @dataclass(frozen=True)
 class _Attached:
-    """console: None when only the log is wanted. since: ns; the log is replayed up to then."""
+    """console: None when only the log is wanted; replay: None when the log is not."""
 
     console: hijack.Console | None
-    since: int
+    replay: AsyncIterator[LogBlock] | None
 
 
 def _is_source(call: Call, container: Container) -> bool:

@@ -41,7 +41,9 @@ class SyslogSender:
         except OSError as error:
             # asyncio's own words name neither the protocol nor the reason.
             number = error.errno or 0
-            reason = os.strerror(number).lower() if number > 0 else str(error)
+            # TLS and name look-ups have numbers of their own.
+            is_kernels = number > 0 and not isinstance(error, ssl.SSLError)
+            reason = os.strerror(number).lower() if is_kernels else str(error)
             raise type(error)(error.errno, f"{self._dial}: {reason}") from None
 
     @property
