@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Generator
 from typing import Protocol, TypeVar
 
 CHUNK = 1 << 20
@@ -74,6 +74,26 @@ async def feed(chunks: AsyncIterator[bytes], work: Callable[[Source], T]) -> T:
         if not running.cancelled():
             running.exception()
         raise
+
+
+async def drawn(pieces: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
+    """Yield what a blocking generator yields, each piece made in a thread; at the end close it.
+
+    When the caller is cancelled the thread has ended before anything that it uses is closed.
+    """
+    try:
+        while True:
+            step = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
+            try:
+                piece = await asyncio.shield(step)
+            except asyncio.CancelledError:
+                await asyncio.wait([step])
+                raise
+            if piece is None:
+                return
+            yield piece
+    finally:
+        await asyncio.to_thread(pieces.close)
 
 
 class Hashed:

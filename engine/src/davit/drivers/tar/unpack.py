@@ -49,38 +49,55 @@ def unpack(source: Source, directory: Path, *, whole: bool = False) -> int:
     """
     reader = TarReader(source)
     with Root(directory) as root:
-        unpacker = _Unpacker(root, reader)
+        unpacker = TreeWriter(root, reader)
         for entry in reader:
             try:
                 unpacker.add(entry)
             except OSError as error:
-                raise _failure(entry, error) from None
+                raise failure(entry, error) from None
         unpacker.finish()
     if whole and not reader.ended:
         raise InvalidParameter("the tar archive is truncated: it has no end mark")
     return unpacker.size
 
 
-class _Unpacker:
+class TreeWriter:
+    """Makes an archive's members below a directory, one after the other."""
+
     def __init__(self, root: Root, reader: TarReader) -> None:
         self._root = root
         self._reader = reader
         self._times: dict[tuple[str, ...], int] = {}
+        self.whiteouts = True
         self.size = 0
 
     def add(self, entry: Entry) -> None:
-        parts = split(entry.name)
+        """Make a member. Raises InvalidParameter for what an archive must not have."""
+        parts = self.place(entry.name)
         if not parts:
             if entry.type == tarfile.DIRTYPE:
                 self._own_directory(self._root.directory([]), entry, ())
             return
         parent, name = parts[:-1], parts[-1]
-        if name.startswith(_WHITEOUT):
+        if name.startswith(_WHITEOUT) and self.whiteouts:
             self._whiteout(parent, name)
         elif entry.type == tarfile.DIRTYPE:
             self._directory(parent, name, entry)
         else:
             self._other(parent, name, entry)
+
+    def place(self, name: str) -> list[str]:
+        """The path of a member below the root, or of what a hard link points to."""
+        return split(name)
+
+    def make_room(self, holder: int, name: str, entry: Entry) -> None:
+        """Remove what is in a member's place: an earlier member of this archive put it there."""
+        try:
+            os.stat(name, dir_fd=holder, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        remove(name, holder)
+        self._root.forget()
 
     def finish(self) -> None:
         """Set the directories' times; filling them has changed these."""
@@ -98,8 +115,7 @@ class _Unpacker:
             there = os.stat(name, dir_fd=holder, follow_symlinks=False)
             if not stat.S_ISDIR(there.st_mode):
                 opaque = _is_whiteout(there)
-                os.unlink(name, dir_fd=holder)
-                self._root.forget()
+                self.make_room(holder, name, entry)
                 holder = self._root.directory(parent)
                 os.mkdir(name, 0o755, dir_fd=holder)
         descriptor = self._root.directory([*parent, name])
@@ -118,7 +134,7 @@ class _Unpacker:
             self._hard_link(parent, name, entry)
             return
         holder = self._root.directory(parent, create=True)
-        self._clear(holder, name)
+        self.make_room(holder, name, entry)
         holder = self._root.directory(parent)
         if entry.is_file:
             self._file(holder, name, entry)
@@ -171,7 +187,7 @@ class _Unpacker:
         os.ftruncate(descriptor, entry.size)
 
     def _hard_link(self, parent: list[str], name: str, entry: Entry) -> None:
-        target = split(entry.linkname)
+        target = self.place(entry.linkname)
         if not target:
             raise InvalidParameter(f"refused: {entry.name!r} is a hard link to the root directory")
         source = os.dup(self._root.directory(target[:-1]))
@@ -188,20 +204,11 @@ class _Unpacker:
                 raise InvalidParameter(f"refused: {entry.name!r} is a hard link to a directory")
             if _same(holder, name, there):
                 return
-            self._clear(holder, name)
+            self.make_room(holder, name, entry)
             holder = self._root.directory(parent)
             os.link(target[-1], name, src_dir_fd=source, dst_dir_fd=holder, follow_symlinks=False)
         finally:
             os.close(source)
-
-    def _clear(self, holder: int, name: str) -> None:
-        """Remove what an earlier member of this archive put there."""
-        try:
-            os.stat(name, dir_fd=holder, follow_symlinks=False)
-        except FileNotFoundError:
-            return
-        remove(name, holder)
-        self._root.forget()
 
     def _whiteout(self, parent: list[str], name: str) -> None:
         if name == _OPAQUE:
@@ -222,7 +229,8 @@ class _Unpacker:
                 os.setxattr(self._root.directory([*parent, hidden]), _OVERLAY_OPAQUE, b"y")
 
 
-def _failure(entry: Entry, error: OSError) -> Exception:
+def failure(entry: Entry, error: OSError) -> Exception:
+    """What a failed system call says of a member, or of this host."""
     if isinstance(error, ConnectionError):
         return error
     if error.errno in _ENTRY_ERRORS:

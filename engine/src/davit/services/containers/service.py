@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 
+from davit.model.config import ContainerConfig
 from davit.model.container import (
     Container,
     Created,
@@ -13,9 +16,14 @@ from davit.model.container import (
     Processes,
     UpdateRequest,
 )
+from davit.model.files import Change, PathStat
 from davit.model.filters import Filters
+from davit.model.image import Image
 from davit.model.network import EndpointSettings
 from davit.services.containers import (
+    archive,
+    changes,
+    commit,
     create,
     links,
     networks,
@@ -99,6 +107,53 @@ class ContainerService:
         self, filters: Filters, *, every: bool = False, limit: int = 0, size: bool = False
     ) -> list[Details]:
         return await query.select(self._ctx, filters, every=every, limit=limit, size=size)
+
+    async def path_status(self, reference: str, path: str) -> PathStat:
+        return await archive.status(self._ctx, reference, path)
+
+    def get_archive(
+        self, reference: str, path: str
+    ) -> AbstractAsyncContextManager[tuple[PathStat, AsyncIterator[bytes]]]:
+        return archive.get(self._ctx, reference, path)
+
+    async def put_archive(
+        self,
+        reference: str,
+        path: str,
+        chunks: AsyncIterator[bytes],
+        *,
+        replace: bool = True,
+        own: bool = False,
+    ) -> None:
+        await archive.put(self._ctx, reference, path, chunks, replace=replace, own=own)
+
+    def export(self, reference: str) -> AsyncIterator[bytes]:
+        return archive.export(self._ctx, reference)
+
+    async def changes(self, reference: str) -> list[Change]:
+        return await changes.changes(self._ctx, reference)
+
+    async def commit(
+        self,
+        reference: str,
+        override: ContainerConfig | None,
+        *,
+        tag: str = "",
+        comment: str = "",
+        author: str = "",
+        instructions: Sequence[str] = (),
+        still: bool = True,
+    ) -> Image:
+        return await commit.commit(
+            self._ctx,
+            reference,
+            override,
+            tag=tag,
+            comment=comment,
+            author=author,
+            instructions=instructions,
+            still=still,
+        )
 
     async def top(self, reference: str, arguments: str = "") -> Processes:
         return await top.top(self._ctx, reference, arguments)

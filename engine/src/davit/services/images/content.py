@@ -26,11 +26,15 @@ class Containers(Protocol):
 
 
 class NewImage(msgspec.Struct, frozen=True, kw_only=True):
-    """An image about to be stored. body: its configuration, byte by byte; tags: to be set."""
+    """An image about to be stored.
+
+    body: its configuration, byte by byte; tags: to be set; parent: what it was made from here.
+    """
 
     body: bytes
     config: ImageConfig
     tags: tuple[str, ...] = ()
+    parent: str = ""
 
     @property
     def id(self) -> str:
@@ -118,7 +122,11 @@ class Content:
 
     def _row(self, new: NewImage) -> Image:
         return self.rows.find(new.id) or Image(
-            id=new.id, config=new.config, size=self.size(new.config), loaded=times.now()
+            id=new.id,
+            config=new.config,
+            size=self.size(new.config),
+            loaded=times.now(),
+            parent=new.parent,
         )
 
     async def _sweep(self) -> None:

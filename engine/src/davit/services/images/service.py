@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from davit.model.filters import Filters
-from davit.model.image import Image, Listed, Progress, Removed, Step
-from davit.services.images import query, remove, save
+from davit.model.image import CommitSource, Image, Listed, Progress, Removed, Step
+from davit.services.images import commit, query, remove, save
 from davit.services.images.content import Containers, Content
 from davit.services.images.import_ import import_image
 from davit.services.images.load import Report, load_images
@@ -87,6 +87,20 @@ class ImageService:
         )
         self._tell("import", image, tag)
         return image
+
+    async def commit(
+        self,
+        source: CommitSource,
+        *,
+        tag: str = "",
+        comment: str = "",
+        author: str = "",
+        changes: Sequence[str] = (),
+    ) -> Image:
+        """Make an image of a container's writable layer. Raises InvalidParameter."""
+        return await commit.commit(
+            self._content, source, tag=tag, comment=comment, author=author, changes=changes
+        )
 
     async def load(
         self, chunks: AsyncIterator[bytes], report: Report, *, platform: str = ""

@@ -1,0 +1,65 @@
+"""Extract an archive into a tree that is in use: what ``docker cp`` brings into a container."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+from collections.abc import Callable
+
+from davit.drivers.tar.reader import Entry, TarReader
+from davit.drivers.tar.root import Root, split
+from davit.drivers.tar.stream import Source
+from davit.drivers.tar.unpack import TreeWriter, failure
+from davit.errors import InvalidParameter
+
+Owner = Callable[[int, int], "tuple[int, int]"]
+
+
+class Extractor(TreeWriter):
+    """Writes below one directory of the tree; links are those of the whole tree."""
+
+    whiteouts = False
+
+    def __init__(self, root: Root, reader: TarReader, below: list[str], *, replace: bool) -> None:
+        super().__init__(root, reader)
+        self.whiteouts = False
+        self._below = below
+        self._replace = replace
+
+    def place(self, name: str) -> list[str]:
+        return [*self._below, *split(name.lstrip("/"))]
+
+    def make_room(self, holder: int, name: str, entry: Entry) -> None:
+        try:
+            there = os.stat(name, dir_fd=holder, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        was_directory, is_directory = stat.S_ISDIR(there.st_mode), entry.type == tarfile.DIRTYPE
+        if was_directory != is_directory and not self._replace:
+            words = ("directory", "non-directory") if was_directory else ("non-directory", "directory")
+            raise InvalidParameter(f"cannot overwrite {words[0]} {entry.name!r} with {words[1]}")
+        super().make_room(holder, name, entry)
+
+
+def extract(
+    source: Source, root: str, below: list[str], *, replace: bool, owner: Owner
+) -> None:
+    """Extract into the directory ``below`` of the tree ``root``. Blocking.
+
+    replace: a file may take the place of a directory, and the other way round.
+    owner: what a user and a group ID in the archive are on disk.
+    Raises InvalidParameter for a damaged archive and for paths that lead out of the tree.
+    """
+    reader = TarReader(source)
+    with Root(root) as tree:
+        writer = Extractor(tree, reader, below, replace=replace)
+        for entry in reader:
+            entry.uid, entry.gid = owner(entry.uid, entry.gid)
+            try:
+                # The directory itself was there before, and keeps its owner and its mode.
+                if writer.place(entry.name) != below:
+                    writer.add(entry)
+            except OSError as error:
+                raise failure(entry, error) from None
+        writer.finish()

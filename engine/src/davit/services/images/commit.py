@@ -1,0 +1,115 @@
+"""Commit: a container's writable layer and its configuration become an image."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Generator, Sequence
+
+import msgspec
+
+from davit.drivers.tar.pack import Packer
+from davit.errors import NotFound
+from davit.model import codec, platform, times
+from davit.model.image import CommitSource, History, Image, ImageConfig, RootFS
+from davit.services.images import changes as instructions
+from davit.services.images.content import Content, NewImage
+from davit.services.images.unpack import Staged
+
+# The end mark of an archive: two blocks of zeros.
+_END = 1024
+
+
+async def commit(
+    content: Content,
+    source: CommitSource,
+    *,
+    tag: str = "",
+    comment: str = "",
+    author: str = "",
+    changes: Sequence[str] = (),
+) -> Image:
+    """Make an image. tag: ``repository:tag``, empty for none. changes: Dockerfile instructions.
+
+    Raises InvalidParameter, SystemFailure (disk full).
+    """
+    config = instructions.apply(source.config, changes)
+    below = _below(content, source)
+    with content.hold() as held:
+        held.update(source.layers)
+        staged = await asyncio.to_thread(_stage, content, source)
+        try:
+            # Docker's archives of nothing make no layer either.
+            added = [] if _is_empty(staged) else [staged]
+            created = times.rfc3339(times.now())
+            image = msgspec.structs.replace(
+                below,
+                created=created,
+                author=author,
+                comment=comment,
+                parent="",
+                docker_version="",
+                config=config,
+                rootfs=RootFS(diff_ids=[*source.layers, *(item.layer.diff_id for item in added)]),
+                history=[
+                    *below.history,
+                    History(
+                        created=created,
+                        created_by=source.command,
+                        author=author,
+                        comment=comment,
+                        empty_layer=not added,
+                    ),
+                ],
+            )
+            new = NewImage(
+                body=codec.encode(image),
+                config=image,
+                tags=(tag,) if tag else (),
+                parent=source.image_id,
+            )
+            (stored,) = await content.commit([new], added)
+        finally:
+            await asyncio.to_thread(content.unpacker.discard, staged)
+    return stored
+
+
+def _below(content: Content, source: CommitSource) -> ImageConfig:
+    """The configuration that the new one continues. The image may have been removed meanwhile."""
+    try:
+        return content.rows.get(source.image_id).config
+    except NotFound:
+        here = platform.parse("")
+        return ImageConfig(architecture=here.architecture, os=here.os, variant=here.variant)
+
+
+def _stage(content: Content, source: CommitSource) -> Staged:
+    os.makedirs(source.upper, exist_ok=True)
+    root = os.open(source.upper, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        packer = Packer(skip=lambda member: f"/{member}" in source.left_out, layer=True)
+        return content.unpacker.stage(_Pieces(packer.pack(root, ".", "")))
+    finally:
+        os.close(root)
+
+
+def _is_empty(staged: Staged) -> bool:
+    """Whether the archive is its end mark alone."""
+    return staged.layer.tar_size <= _END
+
+
+
+
+
+class _Pieces:
+    """A generator of pieces, read like a file."""
+
+    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(piece)
