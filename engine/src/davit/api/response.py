@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -37,10 +37,13 @@ def no_content() -> web.Response:
 
 
 async def begin(
-    call: Call, content_type: str = "application/json", status: int = 200
+    call: Call,
+    content_type: str = "application/json",
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
     """Send the head of a streamed answer; ``write`` and ``write_eof`` of the result follow."""
-    answer = web.StreamResponse(status=status, headers=COMMON_HEADERS)
+    answer = web.StreamResponse(status=status, headers={**COMMON_HEADERS, **(headers or {})})
     answer.content_type = content_type
     call.begun = True
     await answer.prepare(call.request)
@@ -48,10 +51,13 @@ async def begin(
 
 
 async def stream(
-    call: Call, chunks: AsyncIterator[bytes], content_type: str = "application/json"
+    call: Call,
+    chunks: AsyncIterator[bytes],
+    content_type: str = "application/json",
+    headers: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
     """Answer with chunks as they come."""
-    answer = await begin(call, content_type)
+    answer = await begin(call, content_type, headers=headers)
     async for chunk in chunks:
         if chunk:  # An empty one would end a chunked body.
             await answer.write(chunk)

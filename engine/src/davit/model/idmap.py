@@ -29,7 +29,7 @@ class IdMap(msgspec.Struct, frozen=True):
         return self.uids[0].outside, self.gids[0].outside
 
     def inside(self, uid: int, gid: int) -> tuple[int, int]:
-        """A user and a group ID of the host as the container sees them; 65534 for what it cannot."""
+        """A user and a group ID of the host as the container sees them; 65534 for strangers."""
         return _inside(uid, self.uids), _inside(gid, self.gids)
 
     def outside(self, uid: int, gid: int) -> tuple[int, int]:

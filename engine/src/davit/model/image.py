@@ -93,14 +93,15 @@ class CommitSource(msgspec.Struct, frozen=True, kw_only=True):
     """What of a container becomes an image.
 
     upper: the directory of its writable layer; image_id, layers: what is below it.
-    left_out: paths that are no part of the image. command: the container's, for the history.
+    paths: what of the layer differs from below, ``/etc/passwd``. command: the container's, for
+    the history.
     """
 
     upper: str
     image_id: str
     layers: list[str]
     config: ContainerConfig
-    left_out: frozenset[str] = frozenset()
+    paths: frozenset[str]
     command: str = ""
 
 

@@ -27,12 +27,6 @@ POST   /build
 POST   /session
 """
 _FILES = """
-POST   /commit
-HEAD   /containers/{id}/archive
-GET    /containers/{id}/archive
-PUT    /containers/{id}/archive
-GET    /containers/{id}/changes
-GET    /containers/{id}/export
 GET    /system/df
 """
 _REGISTRY = """

@@ -19,8 +19,6 @@ Owner = Callable[[int, int], "tuple[int, int]"]
 class Extractor(TreeWriter):
     """Writes below one directory of the tree; links are those of the whole tree."""
 
-    whiteouts = False
-
     def __init__(self, root: Root, reader: TarReader, below: list[str], *, replace: bool) -> None:
         super().__init__(root, reader)
         self.whiteouts = False
@@ -37,14 +35,12 @@ class Extractor(TreeWriter):
             return
         was_directory, is_directory = stat.S_ISDIR(there.st_mode), entry.type == tarfile.DIRTYPE
         if was_directory != is_directory and not self._replace:
-            words = ("directory", "non-directory") if was_directory else ("non-directory", "directory")
-            raise InvalidParameter(f"cannot overwrite {words[0]} {entry.name!r} with {words[1]}")
+            old, new = ("directory", "non-directory")[:: 1 if was_directory else -1]
+            raise InvalidParameter(f"cannot overwrite {old} {entry.name!r} with {new}")
         super().make_room(holder, name, entry)
 
 
-def extract(
-    source: Source, root: str, below: list[str], *, replace: bool, owner: Owner
-) -> None:
+def extract(source: Source, root: str, below: list[str], *, replace: bool, owner: Owner) -> None:
     """Extract into the directory ``below`` of the tree ``root``. Blocking.
 
     replace: a file may take the place of a directory, and the other way round.

@@ -34,6 +34,7 @@ _TYPES = {
     stat.S_IFIFO: tarfile.FIFOTYPE,
 }
 
+Pieces = Generator[bytes, None, None]
 Owner = Callable[[int, int], "tuple[int, int]"]
 
 
@@ -57,7 +58,7 @@ class Packer:
         self._layer = layer
         self._links: dict[tuple[int, int], str] = {}
 
-    def pack(self, parent: int, name: str, member: str) -> Generator[bytes, None, None]:
+    def pack(self, parent: int, name: str, member: str) -> Pieces:
         """Pack ``name`` in the directory ``parent`` as ``member``, and what is below it.
 
         ``.`` is the directory itself; with an empty ``member`` only what is in it is packed.
@@ -70,7 +71,7 @@ class Packer:
                 buffer.clear()
         yield bytes(buffer) + bytes(2 * BLOCK)
 
-    def _entry(self, parent: int, name: str, member: str) -> Generator[bytes, None, None]:
+    def _entry(self, parent: int, name: str, member: str) -> Pieces:
         if member and self._skip(member):
             return
         try:
@@ -90,9 +91,7 @@ class Packer:
             yield _header(info, _attributes(f"/proc/self/fd/{parent}/{name}"), found.st_mtime_ns)
         # A socket is nothing without the process that listens.
 
-    def _directory(
-        self, parent: int, name: str, member: str, found: os.stat_result
-    ) -> Generator[bytes, None, None]:
+    def _directory(self, parent: int, name: str, member: str, found: os.stat_result) -> Pieces:
         try:
             descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
         except (FileNotFoundError, NotADirectoryError):
@@ -108,7 +107,7 @@ class Packer:
         finally:
             os.close(descriptor)
 
-    def _file(self, parent: int, name: str, member: str, found: os.stat_result) -> Generator[bytes, None, None]:
+    def _file(self, parent: int, name: str, member: str, found: os.stat_result) -> Pieces:
         known = self._links.get((found.st_dev, found.st_ino))
         if known is not None:
             info = self._info(member, found)

@@ -42,8 +42,8 @@ async def get(
         packer = Packer(owner=tree.in_container)
         with ExitStack() as stack:
             pieces = await asyncio.to_thread(_pack, stack, tree, path, found, packer)
+            ctx.announce(container, "archive-path")
             yield found, drawn(pieces)
-    ctx.announce(container, "archive-path")
 
 
 async def put(
@@ -58,7 +58,8 @@ async def put(
     """Extract an archive, compressed or not, into a directory.
 
     replace: files may take the place of directories and the other way round. own: everything
-    becomes the container's user's. Raises NotFound, InvalidParameter, Forbidden (read-only).
+    becomes the user's whom the container's configuration names. Raises NotFound,
+    InvalidParameter, Forbidden (read-only).
     """
     container = ctx.store.get(reference)
     async with view.opened(ctx, reference) as tree:
@@ -68,7 +69,8 @@ async def put(
         def owner(uid: int, gid: int) -> tuple[int, int]:
             return tree.on_host(*(user if user is not None else (uid, gid)))
 
-        user = await asyncio.to_thread(_user, container, tree) if own else None
+        given = own and container.config.user
+        user = await asyncio.to_thread(_user, container, tree) if given else None
         parts = [part for part in below.split("/") if part]
 
         def work(source: Source) -> None:
@@ -89,9 +91,9 @@ async def export(ctx: Context, reference: str) -> AsyncIterator[bytes]:
         tree = await stack.enter_async_context(view.opened(ctx, reference, mounts=False))
         root = await asyncio.to_thread(os.open, tree.root, os.O_PATH | os.O_DIRECTORY)
         stack.callback(os.close, root)
+        ctx.announce(container, "export")
         async for piece in drawn(Packer(owner=tree.in_container).pack(root, ".", "")):
             yield piece
-    ctx.announce(container, "export")
 
 
 def _status(container: Container, tree: View, path: str) -> PathStat:
@@ -121,10 +123,8 @@ def _open(stack: ExitStack, container: Container, tree: View, path: str) -> tupl
         descriptor = inside.open_inside(root, _absolute(path), flags)
     except OSError as error:
         if error.errno == errno.ENOTDIR and follow:
-            raise InvalidParameter(f"{path} in container {container.name} is not a directory") from None
-        raise NotFound(
-            f"Could not find the file {path} in container {container.name}"
-        ) from None
+            raise InvalidParameter(f"{path} in {container.name} is not a directory") from None
+        raise NotFound(f"Could not find the file {path} in container {container.name}") from None
     stack.callback(os.close, descriptor)
     return root, descriptor
 
@@ -173,9 +173,7 @@ def _extraction_point(container: Container, tree: View, path: str) -> str:
         finally:
             os.close(descriptor)
     except OSError:
-        raise NotFound(
-            f"Could not find the file {path} in container {container.name}"
-        ) from None
+        raise NotFound(f"Could not find the file {path} in container {container.name}") from None
     finally:
         os.close(root)
 

@@ -40,7 +40,8 @@ async def changes(ctx: Context, reference: str) -> list[Change]:
 def stubs(container: Container) -> frozenset[str]:
     """Paths that come from starting a container, not from what runs in it."""
     mounted = {point.destination.rstrip("/") for point in container.mounts}
-    return frozenset({*_STUBS, *mounted, *(path.rstrip("/") for path in container.host_config.tmpfs)})
+    tmpfs = {path.rstrip("/") for path in container.host_config.tmpfs}
+    return frozenset({*_STUBS, *mounted, *tmpfs})
 
 
 def compare(upper: Path, layers: Sequence[Path], left_out: frozenset[str]) -> list[Change]:
@@ -127,7 +128,8 @@ class _Comparison:
 
 def _alike(found: os.stat_result, lower: os.stat_result) -> bool:
     """Whether two directories are the same but for what is in them."""
-    return (found.st_mode, found.st_uid, found.st_gid) == (lower.st_mode, lower.st_uid, lower.st_gid)
+    fields = ("st_mode", "st_uid", "st_gid")
+    return all(getattr(found, name) == getattr(lower, name) for name in fields)
 
 
 def _is_opaque(directory: Path) -> bool:

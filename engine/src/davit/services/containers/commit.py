@@ -30,23 +30,33 @@ async def commit(
     still: whether a running container is paused meanwhile. Raises NotFound, InvalidParameter.
     """
     container = ctx.store.get(reference)
-    source = CommitSource(
-        upper=str(ctx.paths.upper(container.id)),
-        image_id=container.image_id,
-        layers=container.layers,
-        config=_config(container, override),
-        left_out=changes.stubs(container),
-        command=" ".join(merge.command(container.config)),
-    )
     async with AsyncExitStack() as stack:
         if still and container.state.status is Status.RUNNING:
             await pause.pause(ctx, container.id)
             stack.push_async_callback(pause.unpause, ctx, container.id)
         image = await ctx.images.commit(
-            source, tag=tag, comment=comment, author=author, changes=instructions
+            await _source(ctx, container, override),
+            tag=tag,
+            comment=comment,
+            author=author,
+            changes=instructions,
         )
     ctx.announce(container, "commit", comment=comment, imageID=image.id, imageRef=tag)
     return image
+
+
+async def _source(
+    ctx: Context, container: Container, override: ContainerConfig | None
+) -> CommitSource:
+    found = await changes.changes(ctx, container.id)
+    return CommitSource(
+        upper=str(ctx.paths.upper(container.id)),
+        image_id=container.image_id,
+        layers=container.layers,
+        config=_config(container, override),
+        paths=frozenset(change.path for change in found),
+        command=" ".join(merge.command(container.config)),
+    )
 
 
 def _config(container: Container, override: ContainerConfig | None) -> ContainerConfig:
@@ -54,4 +64,3 @@ def _config(container: Container, override: ContainerConfig | None) -> Container
     if own.hostname == container.id[:12]:
         own = msgspec.structs.replace(own, hostname="")
     return merge.merge(override, own) if override is not None else own
-

@@ -18,6 +18,7 @@ from davit.model.volume import MountPoint
 from davit.services.containers import remapping
 from davit.services.containers.context import Context
 from davit.sys import inside, mount
+from davit.sys.tasks import uncut
 
 
 @dataclass(frozen=True)
@@ -82,24 +83,33 @@ async def _live(ctx: Context, container: Container, *, mounts: bool) -> AsyncIte
 @asynccontextmanager
 async def _still(ctx: Context, container: Container, *, mounts: bool) -> AsyncIterator[View]:
     """The tree of a container that does not run, put together as a start would."""
+    undo = AsyncExitStack()
+    try:
+        await uncut(_assemble(ctx, container, undo, mounts=mounts))
+        yield View(str(ctx.paths.rootfs(container.id)))
+    finally:
+        await uncut(undo.aclose())
+
+
+async def _assemble(
+    ctx: Context, container: Container, undo: AsyncExitStack, *, mounts: bool
+) -> None:
     paths = ctx.paths
     root = paths.rootfs(container.id)
-    async with AsyncExitStack() as undo:
-        undo.push_async_callback(asyncio.to_thread, _remove_empty, paths.bundle(container.id))
-        undo.push_async_callback(ctx.rootfs.unmount, root)
-        await ctx.rootfs.mount(
-            lower=ctx.images.directories(container.layers),
-            upper=paths.upper(container.id),
-            work=paths.work(container.id),
-            target=root,
-        )
-        for point in container.mounts if mounts else ():
-            if point.type == "volume":
-                undo.push_async_callback(ctx.volumes.unmount, point.name, container.id)
-                await ctx.volumes.mount(point.name, container.id)
-            if point.type in ("volume", "bind"):
-                await asyncio.to_thread(_bind, root, point)
-        yield View(str(root))
+    undo.push_async_callback(asyncio.to_thread, _remove_empty, paths.bundle(container.id))
+    undo.push_async_callback(ctx.rootfs.unmount, root)
+    await ctx.rootfs.mount(
+        lower=ctx.images.directories(container.layers),
+        upper=paths.upper(container.id),
+        work=paths.work(container.id),
+        target=root,
+    )
+    for point in container.mounts if mounts else ():
+        if point.type == "volume":
+            undo.push_async_callback(ctx.volumes.unmount, point.name, container.id)
+            await ctx.volumes.mount(point.name, container.id)
+        if point.type in ("volume", "bind"):
+            await asyncio.to_thread(_bind, root, point)
 
 
 def _bind(root: Path, point: MountPoint) -> None:

@@ -87,7 +87,7 @@ def _stage(content: Content, source: CommitSource) -> Staged:
     os.makedirs(source.upper, exist_ok=True)
     root = os.open(source.upper, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        packer = Packer(skip=lambda member: f"/{member}" in source.left_out, layer=True)
+        packer = Packer(skip=lambda member: f"/{member}" not in source.paths, layer=True)
         return content.unpacker.stage(_Pieces(packer.pack(root, ".", "")))
     finally:
         os.close(root)
@@ -96,9 +96,6 @@ def _stage(content: Content, source: CommitSource) -> Staged:
 def _is_empty(staged: Staged) -> bool:
     """Whether the archive is its end mark alone."""
     return staged.layer.tar_size <= _END
-
-
-
 
 
 class _Pieces:

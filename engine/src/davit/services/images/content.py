@@ -17,6 +17,7 @@ from davit.services.images.unpack import Staged, Unpacker
 from davit.store.blobs import BlobStore, digest_of
 from davit.store.images import ImageStore
 from davit.store.layers import LayerStore
+from davit.sys.tasks import uncut
 
 
 class Containers(Protocol):
@@ -76,12 +77,7 @@ class Content:
 
     async def commit(self, images: Sequence[NewImage], staged: Iterable[Staged]) -> list[Image]:
         """Store images with all that is new of them. All or nothing; not cut by cancellation."""
-        running = asyncio.ensure_future(self._commit(images, staged))
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait([running])
-            raise
+        return await uncut(self._commit(images, staged))
 
     async def sweep(self) -> None:
         """Remove layers and blobs that neither an image nor a container needs."""
