@@ -29,6 +29,7 @@ from davit.api.routes import (
     stats,
     swarm,
     system,
+    usage,
     volumes,
 )
 from davit.api.routes import exec as exec_
@@ -207,6 +208,7 @@ async def _serve(
                 *image_transfer.routes(image_service),
                 *networks.routes(network_service, container_service),
                 *volumes.routes(volume_service),
+                *usage.routes(image_service, container_service, volume_service),
                 *build.routes(),
                 *plugins.routes(),
                 *swarm.routes(),

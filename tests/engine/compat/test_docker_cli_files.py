@@ -248,3 +248,32 @@ def test_events_tell_of_it(shared_davitd: Davitd) -> None:
     ]
     davitd.docker("rm", "box")
     davitd.docker("rmi", "made")
+
+
+def test_disk_usage_is_told(shared_davitd: Davitd) -> None:
+    davitd = shared_davitd
+    davitd.docker(
+        *("run", "--name=box", "--volume=big:/data", "busybox", "sh", "-c"),
+        "head -c 3000000 /dev/zero >/data/x; head -c 1000000 /dev/zero >/root/y",
+    )
+    davitd.docker("commit", "box", "second")
+    shown = davitd.client.get("/system/df").json
+    (volume,) = shown["Volumes"]
+    assert volume["Name"] == "big"
+    assert volume["UsageData"]["RefCount"] == 1
+    assert 3_000_000 <= volume["UsageData"]["Size"] < 3_100_000
+    (container,) = shown["Containers"]
+    assert 1_000_000 <= container["SizeRw"] < 1_100_000
+    images = {entry["RepoTags"][0]: entry for entry in shown["Images"]}
+    base = images["busybox:latest"]
+    assert base["SharedSize"] == images["second:latest"]["SharedSize"] == base["Size"]
+    assert shown["LayersSize"] == images["second:latest"]["Size"]
+    assert base["Containers"] == 1
+    assert set(davitd.client.get("/system/df?type=volume").json) == {"Volumes"}
+    assert davitd.client.get("/system/df?type=odd").status == 400
+    table = davitd.docker("system", "df", "--verbose").stdout.decode()
+    assert "second" in table
+    assert "3MB" in table
+    davitd.docker("rm", "box")
+    davitd.docker("volume", "rm", "big")
+    davitd.docker("rmi", "second")

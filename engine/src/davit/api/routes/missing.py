@@ -26,9 +26,6 @@ _BUILD = """
 POST   /build
 POST   /session
 """
-_FILES = """
-GET    /system/df
-"""
 _REGISTRY = """
 GET    /distribution/{name:.+}/json
 GET    /images/search
@@ -49,7 +46,6 @@ def refusals() -> list[Refusal]:
     """Everything that is not served."""
     tables = (
         (_BUILD, "davit does not build images yet"),
-        (_FILES, "davit does not do this yet"),
         (_REGISTRY, "davit does not speak to registries yet, but for logging in"),
         (_SWARM, "davit does not join swarms yet, and will not manage them"),
         (_PLUGINS, "davit has no plugins: volumes, networks and logs are built in"),
