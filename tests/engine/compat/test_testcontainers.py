@@ -74,7 +74,9 @@ def test_a_network() -> None:
         shell(f"{SITE} {SERVE}").with_network(network).with_network_aliases("site"),
         shell("exec sleep 600").with_network(network) as client,
     ):
-        ask = "until wget -qO- -T 10 http://site/index.html 2>/dev/null; do sleep 0.1; done"
+        # Until the server listens.
+        url = "http://site/index.html"
+        ask = f"for n in $(seq 100); do wget -qO- {url} 2>/dev/null && break; sleep 0.1; done"
         assert client.exec(["sh", "-c", ask]).output == b"hello\n"
 
 
