@@ -9,6 +9,7 @@ def test_null_is_absent() -> None:
     host = codec.parse(b'{"Binds": null, "PortBindings": {"80/tcp": null}}', HostConfig)
     assert host.binds == []
     assert host.port_bindings == {}
+    assert codec.parse(b"null", HostConfig) == HostConfig(), "docker commit of 20.10 sends this"
 
 
 def test_the_case_of_field_names_does_not_count() -> None:

@@ -25,7 +25,7 @@ def parse(body: bytes, shape: type[T]) -> T:
         raw = msgspec.json.decode(body or b"{}")
     except msgspec.DecodeError as error:
         raise InvalidParameter(f"invalid JSON in the request body: {error}") from None
-    return convert(raw, shape)
+    return convert({} if raw is None else raw, shape)
 
 
 def convert(raw: Any, shape: type[T]) -> T:
