@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 from tests.engine.client import Client
 from tests.engine.conftest import Davitd
 
+# Each of several test processes has a subnet and a port of its own: the host has them all.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_NET, _PORT = f"10.214.{_WORKER}", 32100 + _WORKER
 BUSYBOX = {"Image": "busybox", "Cmd": ["true"]}
 
 
@@ -18,11 +22,11 @@ BUSYBOX = {"Image": "busybox", "Cmd": ["true"]}
 def world(shared_davitd: Davitd) -> Iterator[Davitd]:
     """A daemon with a container that runs and one that does not, a network and a volume."""
     docker = shared_davitd.docker
-    docker("network", "create", "--subnet", "10.214.0.0/24", "front")
+    docker("network", "create", "--subnet", f"{_NET}.0/24", "front")
     docker("volume", "create", "store")
     docker(
         *("run", "-d", "--name", "up", "--network", "front", "-v", "store:/data"),
-        *("-p", "127.0.0.1:32100:80", "busybox", "sleep", "600"),
+        *("-p", f"127.0.0.1:{_PORT}:80", "busybox", "sleep", "600"),
     )
     docker("create", "--name", "still", "busybox", "true")
     yield shared_davitd
@@ -107,7 +111,7 @@ REFUSALS: list[tuple[str, str, Any, int, str]] = [
     (
         "POST",
         "/networks/create",
-        {"Name": "more", "IPAM": {"Config": [{"Subnet": "10.214.0.0/25"}]}},
+        {"Name": "more", "IPAM": {"Config": [{"Subnet": f"{_NET}.0/25"}]}},
         403,
         "front",
     ),
@@ -166,7 +170,7 @@ def refused_start(world: Davitd, words: str, **host: Any) -> None:
 
 
 def test_a_port_in_use_is_named_with_its_holder(world: Davitd) -> None:
-    binding = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "32100"}]}
+    binding = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(_PORT)}]}
     refused_start(world, "up", PortBindings=binding)
 
 

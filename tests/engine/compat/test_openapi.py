@@ -29,6 +29,8 @@ _OTHERWISE = {
     "/images/{name}/get",
     "/plugins/{name}/json",  # There is none.
 }
+# What davit answers, knowingly, although the newest description has it no more.
+_KEPT = {"/images/{name}/json": "ContainerConfig"}  # docker-compose 1 does not recreate without it
 _UNKNOWN = "0123456789ab"
 
 
@@ -162,7 +164,10 @@ def example(target: str) -> str:
 
 
 def complaints(version: str, method: str, target: str, answer: Answer) -> list[str]:
-    return description(version).complaints(method, target, answer.status, answer.json)
+    body = answer.json
+    if target in _KEPT:
+        body.pop(_KEPT[target], None)
+    return description(version).complaints(method, target, answer.status, body)
 
 
 @pytest.mark.parametrize("version", [NEWEST, OLDEST])
