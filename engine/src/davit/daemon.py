@@ -127,9 +127,8 @@ async def _serve(
         # Drivers: the kernel, conmon and the OCI runtime.
         layout = _layout(paths)
         await asyncio.to_thread(layout.make)
-        monitors = ConmonMonitors(
-            settings.conmon, Runtime(settings.runtime, paths.runtime_root), layout
-        )
+        runtime = Runtime(settings.runtime, paths.runtime_root)
+        monitors = ConmonMonitors(settings.conmon, runtime, layout)
 
         # Services, each with those below it.
         event_service = EventService()
@@ -143,7 +142,9 @@ async def _serve(
         volume_service = VolumeService(
             volume_rows, LocalVolumes(paths.volumes), container_rows, event_service.publish
         )
-        facts = await asyncio.to_thread(host.read, capabilities.ALL)
+        facts = await asyncio.to_thread(
+            host.read, capabilities.ALL, mount_options=await runtime.mount_options()
+        )
         remap = await asyncio.to_thread(remapping.open_namespace, settings, paths, facts.kernel)
         network_service = NetworkService(settings, paths, database, event_service, remap)
         context = Context(

@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from davit.errors import InvalidParameter
-from davit.model.config import HostConfig, Mount
+from davit.model.config import BindOptions, HostConfig, Mount
 from davit.model.container import Container
+from davit.model.host import HostFacts
 from davit.model.volume import MountPoint
 from davit.spec import process
 from davit.spec.facts import SpecFacts
@@ -116,21 +117,27 @@ def _own(container: Container, facts: SpecFacts) -> list[dict[str, Any]]:
         mounts[path.rstrip("/")] = _mount("tmpfs", path, "tmpfs", _tmpfs_options(text, path))
     for point in container.mounts:
         source = facts.sources.get(point.destination, point.source)
-        mounts[point.destination] = _point(point, source, asked.get(point.destination))
+        mounts[point.destination] = _point(point, source, asked.get(point.destination), facts.host)
     if process.has_init(host, facts):
         mounts[process.INIT_PATH] = _bind(facts.init, process.INIT_PATH, ["bind", "ro"])
     return list(mounts.values())
 
 
-def _point(point: MountPoint, source: str, asked: Mount | None) -> dict[str, Any]:
+def _point(point: MountPoint, source: str, asked: Mount | None, host: HostFacts) -> dict[str, Any]:
     if point.type == "tmpfs":
         text = _tmpfs_text(asked) if asked else ""
         options = _tmpfs_options(text, point.destination)
         return _mount("tmpfs", point.destination, "tmpfs", options)
-    recursive = not (asked and asked.bind_options and asked.bind_options.non_recursive)
-    options = ["rbind" if recursive else "bind", point.propagation or "rprivate"]
+    bind = (asked and asked.bind_options) or BindOptions()
+    options = ["bind" if bind.non_recursive else "rbind", point.propagation or "rprivate"]
     if not point.rw:
-        options.append("ro")
+        if bind.read_only_force_recursive and not host.recursive_read_only:
+            raise InvalidParameter(
+                f"recursive read-only mount of {point.destination}: the kernel (5.12) or the OCI "
+                "runtime (rro) is too old: leave ReadOnlyForceRecursive out"
+            )
+        deep = host.recursive_read_only and not bind.read_only_non_recursive
+        options.append("rro" if deep else "ro")
     return _bind(source, point.destination, options)
 
 

@@ -11,15 +11,19 @@ from pathlib import Path
 from davit.model.host import HostFacts
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
+_MOUNT_SETATTR = (5, 12)
 _X32_GETPID = 0x40000000 | 39  # __X32_SYSCALL_BIT, arch/x86/include/uapi/asm/unistd.h
 _libc = ctypes.CDLL(None, use_errno=True)
 _RLIMIT = re.compile(r"RLIMIT_([A-Z]+)\Z")
 
 
-def read(capability_names: tuple[str, ...]) -> HostFacts:
+def read(
+    capability_names: tuple[str, ...], *, mount_options: frozenset[str] = frozenset()
+) -> HostFacts:
     """Return the facts. Blocking, but only reads of /proc and /sys.
 
     capability_names: by bit number, as in ``spec.capabilities.ALL``.
+    mount_options: those that the OCI runtime knows.
     """
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     bits = int(re.findall(r"^CapBnd:\s*([0-9a-f]+)", status, re.M)[0], 16)
@@ -41,6 +45,7 @@ def read(capability_names: tuple[str, ...]) -> HostFacts:
         architecture=os.uname().machine,
         kernel=(major, minor),
         oom_score_adj=int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii")),
+        recursive_read_only="rro" in mount_options and (major, minor) >= _MOUNT_SETATTR,
     )
 
 

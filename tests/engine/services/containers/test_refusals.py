@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from davit.errors import Conflict, DavitError, InvalidParameter, NotFound, NotSupported
+from davit.model.config import RestartPolicy
+from davit.model.container import UpdateRequest
 from davit.model.network import PREDEFINED
 from tests.engine.services.containers.world import World
 
@@ -15,6 +17,11 @@ Request = dict[str, Any]
 
 def host(**options: Any) -> Request:
     return {"HostConfig": options}
+
+
+def bind(read_only: bool = False, **options: Any) -> Request:
+    mount = {"Type": "bind", "Source": "/tmp", "Target": "/x", "ReadOnly": read_only}
+    return host(Mounts=[{**mount, "BindOptions": options}])
 
 
 REFUSALS: list[tuple[Request, type[DavitError], str]] = [
@@ -107,8 +114,23 @@ REFUSALS: list[tuple[Request, type[DavitError], str]] = [
     (host(ExtraHosts=["x=nowhere"]), InvalidParameter, 'bad format for add-host: "x=nowhere"'),
     (host(ExtraHosts=["x"]), InvalidParameter, 'bad format for add-host: "x"'),
     (host(Runtime="kata"), InvalidParameter, "unknown or invalid runtime name: kata"),
-    (host(StorageOpt={"size": "1G"}), NotSupported, "HostConfig.StorageOpt"),
-    (host(DeviceRequests=[{"Count": -1}]), NotSupported, "HostConfig.DeviceRequests"),
+    (host(StorageOpt={"size": "1G"}), NotSupported, "only for overlay over xfs with 'pquota'"),
+    (
+        host(DeviceRequests=[{"Count": -1, "Capabilities": [["gpu"]]}]),
+        NotSupported,
+        'could not select device driver "" with capabilities: [[gpu]]',
+    ),
+    (bind(ReadOnlyForceRecursive=True), InvalidParameter, "ReadOnlyForceRecursive needs ReadOnly"),
+    (
+        bind(True, ReadOnlyForceRecursive=True, ReadOnlyNonRecursive=True),
+        InvalidParameter,
+        "ReadOnlyForceRecursive and ReadOnlyNonRecursive conflict",
+    ),
+    (
+        bind(True, ReadOnlyForceRecursive=True, Propagation="shared"),
+        InvalidParameter,
+        "needs the propagation rprivate",
+    ),
     (host(Sysctls={"kernel.hostname": "x"}), InvalidParameter, "kernel.hostname"),
 ]
 
@@ -173,3 +195,19 @@ async def test_predefined_networks_only_when_named(world: World) -> None:
     for name in PREDEFINED:
         container = await world.create(f"on-{name}", HostConfig={"NetworkMode": name})
         assert list(container.networks) == [name]
+
+
+async def test_the_runtimes_are_listed_once(world: World) -> None:
+    with pytest.raises(InvalidParameter, match=r"here: runc, crun, io\.containerd\.runc\.v2$"):
+        await world.create("box", **host(Runtime="kata"))
+
+
+async def test_updates_that_conflict_with_what_is_set(world: World) -> None:
+    await world.create("box", **host(Memory=64 << 20, MemorySwap=96 << 20, AutoRemove=True))
+    with pytest.raises(Conflict, match="smaller than already set memoryswap limit"):
+        await world.containers.update("box", UpdateRequest(memory=128 << 20))
+    with pytest.raises(Conflict, match="because AutoRemove is enabled"):
+        await world.containers.update("box", UpdateRequest(restart_policy=RestartPolicy("always")))
+    await world.containers.update("box", UpdateRequest(memory=128 << 20, memory_swap=256 << 20))
+    limits = world.store.get("box").host_config
+    assert (limits.memory, limits.memory_swap) == (128 << 20, 256 << 20)

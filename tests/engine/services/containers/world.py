@@ -83,6 +83,7 @@ class World:
         )
         await self.images.open()
         self.networks = NetworkService(self.settings, paths, self.database, self)
+        runtime = Runtime("runc", paths.runtime_root)
         self.context = Context(
             settings=self.settings,
             paths=paths,
@@ -91,9 +92,9 @@ class World:
             images=self.images,
             volumes=self.volumes,
             networks=self.networks,
-            monitors=ConmonMonitors("conmon", Runtime("runc", paths.runtime_root), layout),
+            monitors=ConmonMonitors("conmon", runtime, layout),
             rootfs=OverlayRootfs(self.paths.idmapped),
-            host=host.read(ALL),
+            host=host.read(ALL, mount_options=await runtime.mount_options()),
             init=find_init(self.settings),
         )
         await self.networks.open(reconcile.live(self.context))

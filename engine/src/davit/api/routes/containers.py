@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+import msgspec
 from aiohttp import web
 
 from davit.api import response
@@ -12,6 +13,7 @@ from davit.api.render import container as render
 from davit.api.routing import Call, Route
 from davit.errors import NotSupported
 from davit.model import codec
+from davit.model.config import BindOptions, Mount
 from davit.model.container import (
     LIST_FILTERS,
     Created,
@@ -79,9 +81,10 @@ def routes(containers: Containers) -> list[Route]:
         return response.json([render.summary(details, call.version) for details in found])
 
     async def create(call: Call) -> web.StreamResponse:
-        made = await containers.create(
-            call.text("name"), await call.body(CreateRequest), call.text("platform")
-        )
+        request = await call.body(CreateRequest)
+        if call.version < (1, 44):
+            request = _before_1_44(request)
+        made = await containers.create(call.text("name"), request, call.text("platform"))
         return response.json(made, status=201)
 
     async def inspect(call: Call) -> web.StreamResponse:
@@ -170,3 +173,23 @@ def routes(containers: Containers) -> list[Route]:
         # A link is named with a slash: parent/alias.
         Route("DELETE", "/containers/{id:.+}", remove),
     ]
+
+
+def _before_1_44(request: CreateRequest) -> CreateRequest:
+    """Give older clients what they mean: read-only mounts left what is mounted below alone."""
+    host = request.host_config
+    mounts = [_shallow(mount) for mount in host.mounts]
+    return msgspec.structs.replace(
+        request, host_config=msgspec.structs.replace(host, mounts=mounts)
+    )
+
+
+def _shallow(mount: Mount) -> Mount:
+    if mount.type != "bind" or not mount.read_only:
+        return mount
+    options = msgspec.structs.replace(
+        mount.bind_options or BindOptions(),
+        read_only_non_recursive=True,
+        read_only_force_recursive=False,
+    )
+    return msgspec.structs.replace(mount, bind_options=options)

@@ -27,6 +27,10 @@ _NOT_RUNNING = (
 _UNKNOWN = (b"does not exist", b"no such file or directory", b"container not running")
 
 
+class _Features(msgspec.Struct, rename="camel"):
+    mount_options: list[str] = []
+
+
 class Runtime:
     """executable: path or name in PATH. root: where the runtime keeps its state."""
 
@@ -35,6 +39,17 @@ class Runtime:
         self.executable = shutil.which(executable) or executable
         self.root = root
         self._is_runc = Path(self.executable).name == "runc"
+
+    async def mount_options(self) -> frozenset[str]:
+        """Return the mount options that it knows, none when it is too old to tell.
+
+        Source: OCI runtime specification, features.md (runc from 1.1).
+        """
+        try:
+            completed = await process.run([self.executable, "features"])
+            return frozenset(msgspec.json.decode(completed.stdout, type=_Features).mount_options)
+        except (OSError, msgspec.DecodeError):
+            return frozenset()
 
     async def start(self, container_id: str) -> None:
         if not (self._is_runc and await shortcuts.start(self.root / container_id)):

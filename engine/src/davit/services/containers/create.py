@@ -50,7 +50,8 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
     with _named_by_options():
         host = _with_defaults(ctx, request.host_config)
     machine = validate.Host(
-        cpus=os.cpu_count() or 1, runtimes=(*_RUNTIMES, Path(ctx.settings.runtime).name)
+        cpus=os.cpu_count() or 1,
+        runtimes=tuple(dict.fromkeys((*_RUNTIMES, Path(ctx.settings.runtime).name))),
     )
     warnings = validate.check(config, host, machine)
     remapping.check(host, ctx.remap)

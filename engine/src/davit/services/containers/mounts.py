@@ -164,8 +164,7 @@ def _bind_mount(mount: Mount, destination: str) -> MountWish:
     options = mount.bind_options or BindOptions()
     if options.propagation and options.propagation not in _PROPAGATION:
         raise _invalid("bind", f"invalid propagation mode: {options.propagation}")
-    if options.read_only_force_recursive:
-        raise NotSupported("BindOptions.ReadOnlyForceRecursive: submounts stay writable")
+    _check_recursion(mount, options)
     return MountWish(
         MountPoint(
             type="bind",
@@ -176,6 +175,21 @@ def _bind_mount(mount: Mount, destination: str) -> MountWish:
         ),
         create_source=options.create_mountpoint,
     )
+
+
+def _check_recursion(mount: Mount, options: BindOptions) -> None:
+    """What of a read-only bind's submounts can be asked for together."""
+    for name, value in (
+        ("ReadOnlyNonRecursive", options.read_only_non_recursive),
+        ("ReadOnlyForceRecursive", options.read_only_force_recursive),
+    ):
+        if value and not mount.read_only:
+            raise _invalid("bind", f"{name} needs ReadOnly")
+    if options.read_only_force_recursive:
+        if options.read_only_non_recursive:
+            raise _invalid("bind", "ReadOnlyForceRecursive and ReadOnlyNonRecursive conflict")
+        if options.propagation not in ("", "rprivate"):
+            raise _invalid("bind", "ReadOnlyForceRecursive needs the propagation rprivate")
 
 
 def _volume(

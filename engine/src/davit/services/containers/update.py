@@ -65,6 +65,7 @@ async def update(ctx: Context, reference: str, request: UpdateRequest) -> list[s
                 'cannot be "update".'
             )
         host = merge(container.host_config, request)
+        check(container.host_config, request)
         if request.restart_policy is not None:
             policy.check(host.restart_policy, auto_remove=host.auto_remove)
         warnings = resources.check(host, cpus=os.cpu_count() or 1)
@@ -79,6 +80,22 @@ async def update(ctx: Context, reference: str, request: UpdateRequest) -> list[s
         container = await ctx.store.change(container_id, edit, durable=True)
         ctx.announce(container, "update")
         return warnings
+
+
+def check(host: HostConfig, request: UpdateRequest) -> None:
+    """Raise for what cannot follow on what is set. Pure. Raises Conflict."""
+    memory, limit = request.memory or 0, host.memory_swap
+    # -1 is no limit; a limit that was not given follows the memory.
+    if not request.memory_swap and 0 < limit < memory:
+        raise Conflict(
+            "Memory limit should be smaller than already set memoryswap limit, update the "
+            "memoryswap at the same time"
+        )
+    restart = request.restart_policy
+    if host.auto_remove and restart is not None and restart.name not in ("", "no"):
+        raise Conflict(
+            "Restart policy cannot be updated because AutoRemove is enabled for the container"
+        )
 
 
 def merge(host: HostConfig, request: UpdateRequest) -> HostConfig:

@@ -93,9 +93,19 @@ def _check_health(health: HealthConfig) -> None:
 
 def _check_unsupported(host: HostConfig) -> None:
     """Refuse by name what davit does not do: nothing is silently ignored."""
+    for request in host.device_requests:
+        # Docker's words when no driver answers to a request.
+        wanted = " ".join(f"[{' '.join(group)}]" for group in request.capabilities)
+        raise NotSupported(
+            f'could not select device driver "{request.driver}" with capabilities: [{wanted}]: '
+            "davit has no drivers for HostConfig.DeviceRequests, pass nodes by Devices"
+        )
+    if host.storage_opt:
+        raise NotSupported(
+            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option, "
+            "which davit does not use: drop HostConfig.StorageOpt"
+        )
     for name, value in (
-        ("DeviceRequests", host.device_requests),
-        ("StorageOpt", host.storage_opt),
         ("Cgroup", host.cgroup),
         ("CpuRealtimePeriod", host.cpu_realtime_period),
         ("CpuRealtimeRuntime", host.cpu_realtime_runtime),
