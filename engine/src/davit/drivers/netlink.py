@@ -28,6 +28,7 @@ NLM_F_REQUEST, NLM_F_ACK = 0x1, 0x4
 NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 RTM_NEWLINK, RTM_DELLINK, RTM_SETLINK, RTM_NEWADDR, RTM_NEWROUTE = 16, 17, 19, 20, 24
 NLMSG_ERROR = 2
+IFA_F_NODAD = 2
 IFF_UP = 1
 RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE, RTN_UNICAST = 254, 3, 0, 1
 SYSFS = Path("/sys/class/net")
@@ -207,16 +208,18 @@ class Links:
             raise _failure(f"bring up {name}", error) from None
 
     def add_address(self, name: str, address: str, prefix: int) -> None:
-        """Give a link an address. Having it already is success.
+        """Give a link an address of either family. Having it already is success.
 
         Call it in the namespace of the link: its name is looked up there.
         """
         message = _AddressMessage()
-        message["family"] = socket.AF_INET
+        message["family"] = _family(address)
         message["index"] = socket.if_nametoindex(name)
         message["prefixlen"] = prefix
         message["attrs"] = [("IFA_ADDRESS", address), ("IFA_LOCAL", address)]
-        if prefix < 31:  # RFC 3021: two addresses leave none for broadcast
+        if message["family"] == socket.AF_INET6:
+            message["flags"] = IFA_F_NODAD
+        elif prefix < 31:  # RFC 3021: two addresses leave none for broadcast
             network = ipaddress.ip_network(f"{address}/{prefix}", strict=False)
             message["attrs"].append(("IFA_BROADCAST", str(network.broadcast_address)))
         try:
@@ -229,7 +232,7 @@ class Links:
     def set_default_route(self, gateway: str) -> None:
         """Route everything else through a gateway that an address makes reachable already."""
         message = _RouteMessage()
-        message["family"] = socket.AF_INET
+        message["family"] = _family(gateway)
         message["table"] = RT_TABLE_MAIN
         message["proto"] = RTPROT_BOOT
         message["scope"] = RT_SCOPE_UNIVERSE
@@ -321,6 +324,10 @@ def set_sysctl(key: str, value: str) -> bool:
         return True
     except OSError as error:
         raise _failure(f"set net.{key.replace('/', '.')}={value}", error) from None
+
+
+def _family(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def _link(

@@ -97,7 +97,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     """A network as stored.
 
     created: ns since the epoch. bridge: interface name, empty for drivers ``host`` and ``null``.
-    spec.ipam.config is resolved: subnet and gateway are always set for driver ``bridge``.
+    spec.ipam.config is resolved: subnet and gateway are always set for driver ``bridge``; the IPv4
+    pool comes first, then the IPv6 one if there is one.
     """
 
     id: str
@@ -109,6 +110,10 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def driver(self) -> str:
         return self.spec.driver
+
+    @property
+    def ipv6_pool(self) -> IPAMPool | None:
+        return next((pool for pool in self.spec.ipam.config if ":" in pool.subnet), None)
 
     @property
     def is_predefined(self) -> bool:

@@ -42,7 +42,7 @@ def create() -> int:
 def prepare() -> None:
     """Bring the loopback of the present namespace up.
 
-    New interfaces in it get no IPv6 addresses: davit's networks are IPv4, and a link-local address
+    New interfaces in it have no IPv6 until a network with IPv6 asks for it: a link-local address
     would only add duplicate address detection and router solicitations to each start.
     """
     _set_up("lo")

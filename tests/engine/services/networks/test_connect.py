@@ -114,8 +114,14 @@ async def test_a_refused_address_leaves_nothing(
         (
             "app",
             EndpointSettings(ipam_config=EndpointIPAMConfig(ipv6_address="fd00::9")),
+            InvalidParameter,
+            "network app has no IPv6",
+        ),
+        (
+            "app",
+            EndpointSettings(ipam_config=EndpointIPAMConfig(link_local_ips=["169.254.8.8"])),
             NotSupported,
-            "IPv6",
+            "link-local",
         ),
     ],
 )

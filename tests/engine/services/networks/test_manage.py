@@ -70,14 +70,13 @@ async def test_a_network_may_say_everything(world: World) -> None:
         (NetworkSpec(name="a/b"), InvalidParameter, "invalid network name 'a/b'"),
         (NetworkSpec(name="x", driver="overlay"), NotSupported, '"overlay" is not supported'),
         (NetworkSpec(name="x", driver="host"), Forbidden, "only one instance"),
-        (NetworkSpec(name="x", enable_ipv6=True), NotSupported, "IPv6"),
         (NetworkSpec(name="x", enable_ipv4=False), NotSupported, "EnableIPv4"),
         (
             NetworkSpec(name="x", options={"com.docker.network.bridge.gateway_mode_ipv4": "nat"}),
             NotSupported,
             "gateway_mode_ipv4 is not supported; known: com.docker",
         ),
-        (NetworkSpec(name="x", ipam=pool("fd00::/64")), NotSupported, "fd00::/64"),
+        (NetworkSpec(name="x", ipam=pool("fd00::/64")), InvalidParameter, "with EnableIPv6"),
         (NetworkSpec(name="x", ipam=pool("10.232")), InvalidParameter, "invalid subnet '10.232'"),
         (
             NetworkSpec(name="x", ipam=pool("10.232.1.128/25")),

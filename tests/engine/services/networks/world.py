@@ -108,7 +108,10 @@ class World:
         subprocess.run(["nft", "delete", "table", "ip", table], check=True)
 
     def rules(self) -> str:
-        return self.shown("nft", "-s", "list", "table", "ip", f"davit_{self.settings.instance}")
+        table = f"davit_{self.settings.instance}"
+        return "".join(
+            self.shown("nft", "-s", "list", "table", family, table) for family in ("ip", "ip6")
+        )
 
     @staticmethod
     def shown(*command: str) -> str:
@@ -116,13 +119,19 @@ class World:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
+def family_of(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 class Echo:
     """A TCP server inside a namespace that answers with its name and the client's address."""
 
-    def __init__(self, where: Sandbox | Path, name: str, port: int) -> None:
+    def __init__(
+        self, where: Sandbox | Path, name: str, port: int, address: str = "0.0.0.0"
+    ) -> None:
         self._name = name
         with netns.inside(where if isinstance(where, Path) else Path(where.netns)):
-            self._socket = socket.create_server(("0.0.0.0", port))
+            self._socket = socket.create_server((address, port), family=family_of(address))
 
     async def __aenter__(self) -> Echo:
         self._server = await asyncio.start_server(self._answer, sock=self._socket)
@@ -142,10 +151,10 @@ class Echo:
 async def fetch(address: str, port: int, where: str | Path | None = None) -> str:
     """Connect from a namespace (the host's by default); raises OSError or TimeoutError."""
     if where is None:
-        client = socket.socket()
+        client = socket.socket(family_of(address))
     else:
         with netns.inside(Path(where)):
-            client = socket.socket()
+            client = socket.socket(family_of(address))
     client.setblocking(False)
     loop = asyncio.get_running_loop()
     with client:

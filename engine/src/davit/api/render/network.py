@@ -44,10 +44,11 @@ def _pool(pool: IPAMPool) -> dict[str, Any]:
 def _member(row: Network, member: Sandbox) -> dict[str, Any]:
     endpoint = member.endpoints[row.name]
     address = f"{endpoint.ip_address}/{endpoint.ip_prefix_len}" if endpoint.ip_address else ""
+    ipv6 = endpoint.global_ipv6_address
     return {
         "Name": member.name,
         "EndpointID": endpoint.endpoint_id,
         "MacAddress": endpoint.mac_address,
         "IPv4Address": address,
-        "IPv6Address": "",
+        "IPv6Address": f"{ipv6}/{endpoint.global_ipv6_prefix_len}" if ipv6 else "",
     }

@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import msgspec
@@ -25,7 +25,7 @@ from davit.errors import (
 from davit.model import ids
 from davit.model.config import PortBinding
 from davit.model.network import EndpointSettings, JoinRequest, Network, Sandbox
-from davit.services.networks import ipam, options, ports, resolver
+from davit.services.networks import interfaces, ipam, ipv6, options, ports, resolver
 from davit.services.networks.finish import finish, finish_all
 from davit.services.networks.names import NameServers
 from davit.services.networks.packet_filter import PacketFilter
@@ -170,13 +170,14 @@ class Sandboxes:
             await self._sandboxes.put(renamed)
 
     def check(self, network: Network, wish: EndpointSettings) -> None:
-        """Raises InvalidParameter for addresses that can never be given, NotSupported for IPv6."""
+        """Raises InvalidParameter for addresses that can never be given, NotSupported."""
         asked = wish.ipam_config
-        if asked is not None and (asked.ipv6_address or asked.link_local_ips):
+        if asked is not None and asked.link_local_ips:
             raise NotSupported(
-                f"IPv6 and link-local addresses are not supported yet: leave them out on network "
-                f"{network.name}"
+                f"link-local addresses are not supported: leave them out on network {network.name}"
             )
+        if asked is not None and asked.ipv6_address:
+            ipv6.check_address(network.ipv6_pool, asked.ipv6_address, network.name)
         if wish.mac_address:
             ipam.check_mac(wish.mac_address)
         if wish.aliases and not resolver.is_user_defined(network.name):
@@ -261,7 +262,7 @@ class Sandboxes:
             return msgspec.structs.replace(wish, network_id=network.id, endpoint_id=ids.new_id())
         pool = network.spec.ipam.config[0]
         address = ipam.allocate(pool, self._taken(network), _wished_address(wish), network.name)
-        return msgspec.structs.replace(
+        endpoint = msgspec.structs.replace(
             wish,
             network_id=network.id,
             endpoint_id=ids.new_id(),
@@ -273,27 +274,42 @@ class Sandboxes:
             ),
             dns_names=resolver.names_of(name, container_id, hostname, wish.aliases),
         )
+        return self._with_ipv6(network, endpoint)
+
+    def _with_ipv6(self, network: Network, endpoint: EndpointSettings) -> EndpointSettings:
+        pool = network.ipv6_pool
+        if pool is None:
+            return endpoint
+        asked = endpoint.ipam_config.ipv6_address if endpoint.ipam_config else ""
+        return msgspec.structs.replace(
+            endpoint,
+            ipv6_gateway="" if network.spec.internal else pool.gateway,
+            global_ipv6_address=ipv6.allocate(pool, self._taken(network), asked, network.name),
+            global_ipv6_prefix_len=IPv6Network(pool.subnet).prefixlen,
+        )
 
     def _taken(self, network: Network) -> set[str]:
         """Addresses in use, and those of links that are being deleted."""
         used = {
-            sandbox.endpoints[network.name].ip_address for sandbox in self._sandboxes.on(network)
+            address
+            for sandbox in self._sandboxes.on(network)
+            for address in sandbox.endpoints[network.name].addresses
         }
         return used | {address for owner, address in self._cooling if owner == network.id}
 
     def _plug_all(self, sandbox: Sandbox, sysctls: Mapping[str, str]) -> None:
         """Blocking."""
-        interfaces: dict[str, EndpointSettings] = {}
+        plugged: dict[str, EndpointSettings] = {}
         for name, endpoint in sandbox.endpoints.items():
             network = self._networks.get(name)
             if network.bridge:
-                interface = f"eth{len(interfaces)}"
+                interface = f"eth{len(plugged)}"
                 self._add_veth(sandbox, network, endpoint, interface)
-                interfaces[interface] = endpoint
+                plugged[interface] = endpoint
         with netns.inside(Path(sandbox.netns)), netlink.Links() as links:
-            for interface, endpoint in interfaces.items():
-                _configure(links, interface, endpoint)
-            _set_default_route(links, sandbox)
+            for interface, endpoint in plugged.items():
+                interfaces.configure(links, interface, endpoint)
+            interfaces.set_default_route(links, sandbox)
             for key, value in sysctls.items():
                 netlink.set_sysctl(key.removeprefix("net.").replace(".", "/"), value)
 
@@ -304,7 +320,7 @@ class Sandboxes:
         number = next(number for number in range(len(present)) if f"eth{number}" not in present)
         self._add_veth(sandbox, network, endpoint, f"eth{number}")
         with netns.inside(Path(sandbox.netns)), netlink.Links() as links:
-            _configure(links, f"eth{number}", endpoint)
+            interfaces.configure(links, f"eth{number}", endpoint)
 
     def _add_veth(
         self, sandbox: Sandbox, network: Network, endpoint: EndpointSettings, interface: str
@@ -329,12 +345,12 @@ class Sandboxes:
 
     async def _follow(self, before: Sandbox, after: Sandbox) -> None:
         """Move the default route and the published ports to the present default endpoint."""
-        if ipam.default_endpoint(before.endpoints) == ipam.default_endpoint(after.endpoints):
+        if interfaces.ways_out(before) == interfaces.ways_out(after):
             return
 
         def route() -> None:
             with netns.inside(Path(after.netns)), netlink.Links() as links:
-                _set_default_route(links, after)
+                interfaces.set_default_route(links, after)
 
         await asyncio.to_thread(route)
         if after.ports:
@@ -350,7 +366,8 @@ class Sandboxes:
         An address is given to nobody else until its link is gone. A port may be: the packet filter
         is changed in the order in which it is asked to.
         """
-        gone = {(held.network_id, held.ip_address) for held in sandbox.endpoints.values()}
+        held = sandbox.endpoints.values()
+        gone = {(end.network_id, address) for end in held for address in end.addresses}
         self._cooling |= gone
 
         async def clean() -> None:
@@ -370,17 +387,6 @@ class Sandboxes:
 def veth_name(endpoint: EndpointSettings) -> str:
     """The host end of an endpoint's veth pair; 15 characters is what the kernel takes."""
     return f"veth{endpoint.endpoint_id[:11]}"
-
-
-def _configure(links: netlink.Links, interface: str, endpoint: EndpointSettings) -> None:
-    links.add_address(interface, endpoint.ip_address, endpoint.ip_prefix_len)
-    links.set_up(interface)
-
-
-def _set_default_route(links: netlink.Links, sandbox: Sandbox) -> None:
-    default = ipam.default_endpoint(sandbox.endpoints)
-    if default is not None:
-        links.set_default_route(default.gateway)
 
 
 def _wished_address(wish: EndpointSettings) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from davit.model.network import DEFAULT_NETWORK, Network, Sandbox
-from davit.services.networks import options
+from davit.services.networks import firewall_ipv6, options
 from davit.services.networks.ipam import default_endpoint
 
 ANY = "0.0.0.0"
@@ -79,7 +79,7 @@ table ip {table} {{
 {_lines(_postrouting, bridged)}
 	}}
 }}
-"""
+{firewall_ipv6.ruleset(table, bridged)}"""
 
 
 def published(table: str, sandbox: Sandbox) -> str:
@@ -113,7 +113,7 @@ def links(sandboxes: Sequence[Sandbox]) -> set[str]:
 
 def erased(table: str) -> str:
     """Remove all; also when there is nothing."""
-    return f"table ip {table}\ndelete table ip {table}\n"
+    return f"table ip {table}\ndelete table ip {table}\n{firewall_ipv6.erased(table)}"
 
 
 def _change(verb: str, table: str, sandbox: Sandbox) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
 import msgspec
@@ -16,7 +16,7 @@ from davit.errors import Conflict, DavitError, Forbidden, InvalidParameter, NotS
 from davit.model import ids, times
 from davit.model.filters import Filters
 from davit.model.network import DEFAULT_NETWORK, IPAM, IPAMPool, Network, NetworkSpec
-from davit.services.networks import ipam, options, query
+from davit.services.networks import ipam, ipv6, options, query
 from davit.services.networks.finish import finish
 from davit.store.networks import NetworkStore, SandboxStore
 
@@ -89,7 +89,7 @@ class Networks:
         """Create a bridge network. Undoes itself.
 
         Raises InvalidParameter, Conflict (name or bridge taken), Forbidden (subnet overlaps),
-        NotSupported (driver, IPv6).
+        NotSupported (driver, IPv6 alone).
         """
         _check(spec)
         async with self._lock:
@@ -110,7 +110,7 @@ class Networks:
                 spec,
                 driver="bridge",
                 scope="local",
-                ipam=self._resolve(spec.ipam, await asyncio.to_thread(netlink.routes)),
+                ipam=await self._resolve_all(spec),
             ),
             bridge=chosen.name or f"br-{ids.short(network_id)}",
         )
@@ -247,6 +247,8 @@ class Networks:
             # Packets from 127.0.0.1 to a published port leave through the bridge.
             netlink.set_sysctl(f"ipv4/conf/{network.bridge}/route_localnet", "1")
             netlink.set_sysctl("ipv4/ip_forward", "1")
+            if network.ipv6_pool is not None:
+                self._give_ipv6(network.bridge, network.ipv6_pool)
             if network.name == DEFAULT_NETWORK and not options.parse(network.spec.options).icc:
                 # What links allow between isolated ports goes through the host: it answers for all
                 # (RFC 3069), and its packet filter decides.
@@ -256,11 +258,42 @@ class Networks:
             self._links.delete(network.bridge)
             raise
 
+    def _give_ipv6(self, bridge: str, pool: IPAMPool) -> None:
+        """Blocking."""
+        for key, value in ipv6.link_sysctls(bridge).items():
+            netlink.set_sysctl(key, value)
+        self._links.add_address(bridge, pool.gateway, IPv6Network(pool.subnet).prefixlen)
+        netlink.set_sysctl("ipv6/conf/all/forwarding", "1")
+
+    async def _resolve_all(self, spec: NetworkSpec) -> IPAM:
+        """Both families: the IPv4 pool first. Raises as create does."""
+        asked = [pool for pool in spec.ipam.config if ":" in pool.subnet]
+        if asked and not spec.enable_ipv6:
+            raise InvalidParameter(
+                f"invalid network config: subnet {asked[0].subnet} is IPv6 and the network is not: "
+                "create it with EnableIPv6, or leave the subnet out"
+            )
+        rest = [pool for pool in spec.ipam.config if ":" not in pool.subnet]
+        wish = msgspec.structs.replace(spec.ipam, config=rest)
+        found = self._resolve(wish, await asyncio.to_thread(netlink.routes))
+        if not spec.enable_ipv6:
+            return found
+        used = {
+            f"network {network.name} ({network.ipv6_pool.subnet})": IPv6Network(
+                network.ipv6_pool.subnet
+            )
+            for network in self._networks.all()
+            if network.ipv6_pool is not None
+        }
+        own = ipv6.resolve(asked, ipv6.default_pool(self._settings.instance), used)
+        return msgspec.structs.replace(found, config=[*found.config, own])
+
     def _resolve(self, wish: IPAM, routes: list[netlink.Route]) -> IPAM:
         used = {
             f"network {network.name} ({pool.subnet})": IPv4Network(pool.subnet)
             for network in self._networks.all()
             for pool in network.spec.ipam.config
+            if ":" not in pool.subnet
         }
         distant: dict[str, IPv4Network] = {}
         for route in routes:
@@ -305,8 +338,6 @@ def _check(spec: NetworkSpec) -> None:
         )
     if not spec.enable_ipv4:
         raise NotSupported("networks without IPv4 are not supported: leave EnableIPv4 out")
-    if spec.enable_ipv6:
-        raise NotSupported("IPv6 networks are not supported yet: leave EnableIPv6 out")
     if spec.config_only or spec.config_from or spec.ingress:
         raise NotSupported("config-only and ingress networks are not supported")
     if spec.scope not in ("", "local"):
