@@ -133,6 +133,7 @@ REFUSALS: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/build", b"", 501, "POST /build is not implemented by davit: "),
     ("POST", "/plugins/a/b/set", None, 404, 'plugin "a/b" not found'),
     ("GET", "/plugins/a/b/json", None, 404, 'plugin "a/b" not found'),
+    ("GET", "/containers/nope/export", None, 404, "No such container: nope"),
     ("GET", "/no/such/thing", None, 404, "page not found"),
     ("PATCH", "/containers/up/json", None, 404, "page not found"),
 ]

@@ -128,7 +128,8 @@ class ContainerService:
         await archive.put(self._ctx, reference, path, chunks, replace=replace, own=own)
 
     def export(self, reference: str) -> AsyncIterator[bytes]:
-        return archive.export(self._ctx, reference)
+        """Raises NotFound before the first byte."""
+        return archive.export(self._ctx, self._ctx.store.get(reference).id)
 
     async def changes(self, reference: str) -> list[Change]:
         return await changes.changes(self._ctx, reference)
