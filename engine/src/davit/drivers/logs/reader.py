@@ -50,8 +50,8 @@ class LogReader:
                         # Both looked at before reading: what was written until then is read now.
                         is_last = not selection.follow or ended.is_set()
                         grown.clear()
-                        is_old = await finish(file.is_old)
-                        while data := await finish(file.read):
+                        is_old = await asyncio.to_thread(file.is_old)
+                        while data := await asyncio.to_thread(file.read):
                             block = parser.feed(data)
                             if (lines := chosen(block)).texts:
                                 yield lines
@@ -60,7 +60,7 @@ class LogReader:
                         if is_old or is_last or _has_passed(selection.until):
                             break
                         await first_of(grown, ended, timeout=_remaining(selection.until))
-                if not is_old or not await finish(file.advance):
+                if not is_old or not await asyncio.to_thread(file.advance):
                     break
             if (lines := chosen(parser.flush())).texts:
                 yield lines
