@@ -101,6 +101,19 @@ async def test_create_inspect_list_and_remove(api: Api) -> None:
     assert await api("GET", "/networks/app") == (404, {"message": "network app not found"})
 
 
+async def test_a_network_with_ipv6_shows_both_subnets(api: Api) -> None:
+    subnets = [{"Subnet": "fd00:235::/64"}, {"Subnet": "10.235.0.0/24"}]
+    spec = {"Name": "dual", "EnableIPv6": True, "IPAM": {"Config": subnets}}
+    assert (await api("POST", "/networks/create", spec))[0] == 201
+    _, shown = await api("GET", "/networks/dual")
+    assert shown["EnableIPv6"] is True
+    assert shown["IPAM"]["Config"] == [
+        {"Subnet": "10.235.0.0/24", "Gateway": "10.235.0.1"},
+        {"Subnet": "fd00:235::/64", "Gateway": "fd00:235::1"},
+    ]
+    assert (await api("DELETE", "/networks/dual"))[0] == 204
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "words"),
     [
