@@ -14,6 +14,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     x32: whether it runs programs of the x32 ABI (x86-64 only; most kernels do not).
     hard_limits: rlimit name (``nofile``) → davitd's own hard limit, -1 for unlimited.
     architecture: ``uname -m``. kernel: (major, minor). oom_score_adj: davitd's own.
+    memory_nodes: those online, ``0`` or ``0-1`` (node/online in sysfs).
     recursive_read_only: whether the kernel and the OCI runtime make all submounts of a bind
         read-only (mount_setattr(2), option ``rro``).
     """
@@ -29,6 +30,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str = "x86_64"
     kernel: tuple[int, int] = (5, 0)
     oom_score_adj: int = 0
+    memory_nodes: str = "0"
     recursive_read_only: bool = False
 
     @property

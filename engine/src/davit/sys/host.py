@@ -45,6 +45,7 @@ def read(
         architecture=os.uname().machine,
         kernel=(major, minor),
         oom_score_adj=int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii")),
+        memory_nodes=_memory_nodes(),
         recursive_read_only="rro" in mount_options and (major, minor) >= _MOUNT_SETATTR,
     )
 
@@ -64,6 +65,13 @@ def hierarchies() -> list[Path]:
         if fields[2] in ("cgroup", "cgroup2") and Path(fields[1]).parent == CGROUP_ROOT
     ]
     return found
+
+
+def _memory_nodes() -> str:
+    try:
+        return Path("/sys/devices/system/node/online").read_text(encoding="ascii").strip() or "0"
+    except OSError:  # a kernel without NUMA
+        return "0"
 
 
 def _hard_limits() -> dict[str, int]:

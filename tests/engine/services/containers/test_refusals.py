@@ -87,6 +87,7 @@ REFUSALS: list[tuple[Request, type[DavitError], str]] = [
     (host(NanoCpus=10**12), InvalidParameter, "Range of CPUs is from 0.01"),
     (host(CpuPeriod=5), InvalidParameter, "CPU cfs period can not be less than 1ms"),
     (host(CpusetCpus="999"), InvalidParameter, "Requested CPUs are not available"),
+    (host(CpusetMems="999"), InvalidParameter, "Requested memory nodes are not available"),
     (host(OomScoreAdj=5000), InvalidParameter, "range for oom score adj"),
     (
         host(Ulimits=[{"Name": "nofile", "Soft": 10, "Hard": 5}]),

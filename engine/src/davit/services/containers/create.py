@@ -51,6 +51,7 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
         host = _with_defaults(ctx, request.host_config)
     machine = validate.Host(
         cpus=os.cpu_count() or 1,
+        memory_nodes=ctx.host.memory_nodes,
         runtimes=tuple(dict.fromkeys((*_RUNTIMES, Path(ctx.settings.runtime).name))),
     )
     warnings = validate.check(config, host, machine)

@@ -11,13 +11,18 @@ MIN_MEMORY = 6 << 20
 _CPUSET = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*\Z")
 
 
-def check(host: HostConfig, *, cpus: int) -> list[str]:
+def check(host: HostConfig, *, cpus: int, memory_nodes: str = "0") -> list[str]:
     """Raise InvalidParameter for the first limit that cannot be; return warnings.
 
-    cpus: how many this machine has.
+    cpus: how many this machine has; memory_nodes: which, ``0-1``.
     """
     _check_memory(host)
     _check_cpu(host, cpus)
+    if host.cpuset_mems and not _numbers(host.cpuset_mems) <= _numbers(memory_nodes):
+        raise InvalidParameter(
+            f"Requested memory nodes are not available - requested {host.cpuset_mems}, "
+            f"available: {memory_nodes}"
+        )
     if host.blkio_weight and not 10 <= host.blkio_weight <= 1000:
         raise InvalidParameter("Range of blkio weight is from 10 to 1000")
     if host.shm_size < 0:
@@ -40,6 +45,15 @@ def check(host: HostConfig, *, cpus: int) -> list[str]:
             "in the system running out of resources."
         ]
     return []
+
+
+def _numbers(text: str) -> set[int]:
+    """What a set such as ``0-3,5`` holds; of a range no more than the kernel's 1024 nodes."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        found.update(range(int(first), min(int(last or first), int(first) + 1024) + 1))
+    return found
 
 
 def _check_memory(host: HostConfig) -> None:

@@ -68,7 +68,9 @@ async def update(ctx: Context, reference: str, request: UpdateRequest) -> list[s
         check(container.host_config, request)
         if request.restart_policy is not None:
             policy.check(host.restart_policy, auto_remove=host.auto_remove)
-        warnings = resources.check(host, cpus=os.cpu_count() or 1)
+        warnings = resources.check(
+            host, cpus=os.cpu_count() or 1, memory_nodes=ctx.host.memory_nodes
+        )
         changed = any(getattr(host, name) != getattr(container.host_config, name) for name in _LIVE)
         if changed and container.state.status.is_running:
             limits = oci.limits(host, swap_accounting=ctx.host.swap_accounting)

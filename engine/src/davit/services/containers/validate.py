@@ -17,10 +17,11 @@ _MAX_HOSTNAME = 64
 
 @dataclass(frozen=True)
 class Host:
-    """What this machine has. runtimes: accepted names of OCI runtimes."""
+    """What this machine has. runtimes: accepted names of OCI runtimes; memory_nodes: ``0-1``."""
 
     cpus: int
     runtimes: tuple[str, ...]
+    memory_nodes: str = "0"
 
 
 def check_name(name: str) -> None:
@@ -44,7 +45,7 @@ def check(config: ContainerConfig, host: HostConfig, machine: Host) -> list[str]
             f"unknown or invalid runtime name: {host.runtime}; "
             f"known here: {', '.join(machine.runtimes)}"
         )
-    warnings = resources.check(host, cpus=machine.cpus)
+    warnings = resources.check(host, cpus=machine.cpus, memory_nodes=machine.memory_nodes)
     if host.network_mode == "host" and (host.port_bindings or host.publish_all_ports):
         warnings.append("Published ports are discarded when using host network mode")
     return warnings
