@@ -37,6 +37,7 @@ class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
     comment: str = ""
     parent: str = ""
     docker_version: str = ""
+    container: str = ""
     config: ContainerConfig = ContainerConfig()
     rootfs: RootFS = RootFS()
     history: list[History] = []
@@ -92,11 +93,12 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
 class CommitSource(msgspec.Struct, frozen=True, kw_only=True):
     """What of a container becomes an image.
 
-    upper: the directory of its writable layer; image_id, layers: what is below it.
+    container: its ID. upper: the directory of its writable layer; image_id, layers: what is below.
     paths: what of the layer differs from below, ``/etc/passwd``. command: the container's, for
     the history.
     """
 
+    container: str
     upper: str
     image_id: str
     layers: list[str]

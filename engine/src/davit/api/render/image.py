@@ -13,7 +13,6 @@ _NONE = "<none>"
 # API versions as clients know them.
 _EMPTY_LISTS = (1, 43)
 _NO_VIRTUAL_SIZE = (1, 44)
-_NO_CONTAINER = (1, 45)
 # ContainerConfig fields that say nothing about an image and are gone from its ``Config``.
 _RUN_ONLY = (
     "Hostname",
@@ -30,6 +29,7 @@ _RUN_ONLY = (
     "StopTimeout",
 )
 _SLIM_CONFIG = (1, 50)
+_FULL_CONFIG = (1, 49)
 # Left out when they say nothing.
 _OPTIONAL = (
     "Healthcheck",
@@ -93,11 +93,10 @@ def inspect(image: Image, layers: Sequence[Path], version: tuple[int, int]) -> d
         shown["Variant"] = config.variant
     if version < _NO_VIRTUAL_SIZE:
         shown["VirtualSize"] = image.size
-    if version < _NO_CONTAINER:
-        shown["Container"] = ""
-    # Gone from the API since 1.45, but docker-compose 1, which speaks the newest version that it
-    # is offered, cannot recreate a container without it.
-    shown["ContainerConfig"] = shown["Config"]
+    # Gone from the API since 1.45. But docker-compose 1, which speaks the newest version that it is
+    # offered, cannot recreate a container without them, and docker-py's tests ask for them.
+    shown["Container"] = config.container
+    shown["ContainerConfig"] = _config(image, _FULL_CONFIG)
     return shown
 
 

@@ -87,7 +87,8 @@ def routes(containers: Containers) -> list[Route]:
         if not reference:
             raise InvalidParameter("container= is needed: the container to commit")
         repository = call.text("repo")
-        has_body = bool((await call.request.read()).strip())
+        # Clients send null for no configuration.
+        has_body = (await call.request.read()).strip() not in (b"", b"null")
         image = await containers.commit(
             reference,
             await call.body(ContainerConfig) if has_body else None,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import msgspec
 
+from davit.errors import Conflict, SystemFailure
 from davit.model.config import ContainerConfig
 from davit.model.container import Container, Status
 from davit.model.image import CommitSource, Image
@@ -32,8 +33,11 @@ async def commit(
     container = ctx.store.get(reference)
     async with AsyncExitStack() as stack:
         if still and container.state.status is Status.RUNNING:
-            await pause.pause(ctx, container.id)
-            stack.push_async_callback(pause.unpause, ctx, container.id)
+            # One that ends just now fails in the runtime (a conflict) or in its cgroup, which is
+            # gone; one that somebody else paused is a conflict, too. All of them are still.
+            with suppress(Conflict, SystemFailure):
+                await pause.pause(ctx, container.id)
+                stack.push_async_callback(pause.unpause, ctx, container.id)
         image = await ctx.images.commit(
             await _source(ctx, container, override),
             tag=tag,
@@ -50,6 +54,7 @@ async def _source(
 ) -> CommitSource:
     found = await changes.changes(ctx, container.id)
     return CommitSource(
+        container=container.id,
         upper=str(ctx.paths.upper(container.id)),
         image_id=container.image_id,
         layers=container.layers,
@@ -63,4 +68,6 @@ def _config(container: Container, override: ContainerConfig | None) -> Container
     own = container.config
     if own.hostname == container.id[:12]:
         own = msgspec.structs.replace(own, hostname="")
-    return merge.merge(override, own) if override is not None else own
+    if override is None:
+        return own
+    return msgspec.structs.replace(merge.merge(override, own), image=override.image or own.image)

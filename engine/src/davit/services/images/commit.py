@@ -49,6 +49,7 @@ async def commit(
                 comment=comment,
                 parent="",
                 docker_version="",
+                container=source.container,
                 config=config,
                 rootfs=RootFS(diff_ids=[*source.layers, *(item.layer.diff_id for item in added)]),
                 history=[
