@@ -90,6 +90,18 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     blob_size: int
 
 
+class CommitWish(msgspec.Struct, frozen=True, kw_only=True):
+    """How a commit's image is to be.
+
+    tag: ``repository:tag``, empty for none. changes: Dockerfile instructions on its configuration.
+    """
+
+    tag: str = ""
+    comment: str = ""
+    author: str = ""
+    changes: list[str] = []
+
+
 class CommitSource(msgspec.Struct, frozen=True, kw_only=True):
     """What of a container becomes an image.
 

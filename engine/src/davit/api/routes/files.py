@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from davit.api.routing import Call, Route
 from davit.errors import InvalidParameter
 from davit.model.config import ContainerConfig
 from davit.model.files import Change, PathStat
-from davit.model.image import Image
+from davit.model.image import CommitWish, Image
 from davit.model.reference import Reference
 
 _TAR = "application/x-tar"
@@ -46,12 +46,9 @@ class Containers(Protocol):
     async def commit(
         self,
         reference: str,
-        override: ContainerConfig | None,
+        wish: CommitWish,
         *,
-        tag: str = "",
-        comment: str = "",
-        author: str = "",
-        instructions: Sequence[str] = (),
+        override: ContainerConfig | None = None,
         still: bool = True,
     ) -> Image: ...
 
@@ -89,13 +86,16 @@ def routes(containers: Containers) -> list[Route]:
         repository = call.text("repo")
         # Clients send null for no configuration.
         has_body = (await call.request.read()).strip() not in (b"", b"null")
-        image = await containers.commit(
-            reference,
-            await call.body(ContainerConfig) if has_body else None,
+        wish = CommitWish(
             tag=Reference.parse_tag(repository, call.text("tag")) if repository else "",
             comment=call.text("comment"),
             author=call.text("author"),
-            instructions=[line for text in call.texts("changes") for line in text.splitlines()],
+            changes=[line for text in call.texts("changes") for line in text.splitlines()],
+        )
+        image = await containers.commit(
+            reference,
+            wish,
+            override=await call.body(ContainerConfig) if has_body else None,
             still=call.flag("pause", default=True),
         )
         return response.json({"Id": image.id}, 201)

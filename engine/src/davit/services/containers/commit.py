@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 
 import msgspec
@@ -10,7 +9,7 @@ import msgspec
 from davit.errors import Conflict, SystemFailure
 from davit.model.config import ContainerConfig
 from davit.model.container import Container, Status
-from davit.model.image import CommitSource, Image
+from davit.model.image import CommitSource, CommitWish, Image
 from davit.services.containers import changes, merge, pause
 from davit.services.containers.context import Context
 
@@ -18,12 +17,9 @@ from davit.services.containers.context import Context
 async def commit(
     ctx: Context,
     reference: str,
-    override: ContainerConfig | None,
+    wish: CommitWish,
     *,
-    tag: str = "",
-    comment: str = "",
-    author: str = "",
-    instructions: Sequence[str] = (),
+    override: ContainerConfig | None = None,
     still: bool = True,
 ) -> Image:
     """Make an image of a container. override: configuration that goes before the container's.
@@ -38,14 +34,8 @@ async def commit(
             with suppress(Conflict, SystemFailure):
                 await pause.pause(ctx, container.id)
                 stack.push_async_callback(pause.unpause, ctx, container.id)
-        image = await ctx.images.commit(
-            await _source(ctx, container, override),
-            tag=tag,
-            comment=comment,
-            author=author,
-            changes=instructions,
-        )
-    ctx.announce(container, "commit", comment=comment, imageID=image.id, imageRef=tag)
+        image = await ctx.images.commit(await _source(ctx, container, override), wish)
+    ctx.announce(container, "commit", comment=wish.comment, imageID=image.id, imageRef=wish.tag)
     return image
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from davit.model.container import Container
 from davit.model.idmap import Remap
-from davit.model.image import CommitSource, Image
+from davit.model.image import CommitSource, CommitWish, Image
 from davit.model.network import EndpointSettings, JoinRequest, Network, Sandbox
 from davit.model.runtime import ExecLaunch, Exit, Launch, Launched
 from davit.model.volume import Volume
@@ -33,15 +33,7 @@ class Images(Protocol):
         """Return the unpacked directory of each diff ID, in the same order, as short paths."""
         ...
 
-    async def commit(
-        self,
-        source: CommitSource,
-        *,
-        tag: str = "",
-        comment: str = "",
-        author: str = "",
-        changes: Sequence[str] = (),
-    ) -> Image:
+    async def commit(self, source: CommitSource, wish: CommitWish) -> Image:
         """Make an image of a container's writable layer. Raises InvalidParameter."""
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 
 from davit.model.config import ContainerConfig
@@ -18,7 +18,7 @@ from davit.model.container import (
 )
 from davit.model.files import Change, PathStat
 from davit.model.filters import Filters
-from davit.model.image import Image
+from davit.model.image import CommitWish, Image
 from davit.model.network import EndpointSettings
 from davit.services.containers import (
     archive,
@@ -137,24 +137,12 @@ class ContainerService:
     async def commit(
         self,
         reference: str,
-        override: ContainerConfig | None,
+        wish: CommitWish,
         *,
-        tag: str = "",
-        comment: str = "",
-        author: str = "",
-        instructions: Sequence[str] = (),
+        override: ContainerConfig | None = None,
         still: bool = True,
     ) -> Image:
-        return await commit.commit(
-            self._ctx,
-            reference,
-            override,
-            tag=tag,
-            comment=comment,
-            author=author,
-            instructions=instructions,
-            still=still,
-        )
+        return await commit.commit(self._ctx, reference, wish, override=override, still=still)
 
     async def top(self, reference: str, arguments: str = "") -> Processes:
         return await top.top(self._ctx, reference, arguments)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 
 import msgspec
 
 from davit.drivers.tar.pack import Packer
 from davit.errors import NotFound
 from davit.model import codec, platform, times
-from davit.model.image import CommitSource, History, Image, ImageConfig, RootFS
+from davit.model.image import CommitSource, CommitWish, History, Image, ImageConfig, RootFS
 from davit.services.images import changes as instructions
 from davit.services.images.content import Content, NewImage
 from davit.services.images.unpack import Staged
@@ -20,20 +20,9 @@ from davit.services.images.unpack import Staged
 _END = 1024
 
 
-async def commit(
-    content: Content,
-    source: CommitSource,
-    *,
-    tag: str = "",
-    comment: str = "",
-    author: str = "",
-    changes: Sequence[str] = (),
-) -> Image:
-    """Make an image. tag: ``repository:tag``, empty for none. changes: Dockerfile instructions.
-
-    Raises InvalidParameter, SystemFailure (disk full).
-    """
-    config = instructions.apply(source.config, changes)
+async def commit(content: Content, source: CommitSource, wish: CommitWish) -> Image:
+    """Make an image. Raises InvalidParameter, SystemFailure (disk full)."""
+    config = instructions.apply(source.config, wish.changes)
     below = _below(content, source)
     with content.hold() as held:
         held.update(source.layers)
@@ -45,8 +34,8 @@ async def commit(
             image = msgspec.structs.replace(
                 below,
                 created=created,
-                author=author,
-                comment=comment,
+                author=wish.author,
+                comment=wish.comment,
                 parent="",
                 docker_version="",
                 container=source.container,
@@ -57,8 +46,8 @@ async def commit(
                     History(
                         created=created,
                         created_by=source.command,
-                        author=author,
-                        comment=comment,
+                        author=wish.author,
+                        comment=wish.comment,
                         empty_layer=not added,
                     ),
                 ],
@@ -66,7 +55,7 @@ async def commit(
             new = NewImage(
                 body=codec.encode(image),
                 config=image,
-                tags=(tag,) if tag else (),
+                tags=(wish.tag,) if wish.tag else (),
                 parent=source.image_id,
             )
             (stored,) = await content.commit([new], added)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from davit.model.filters import Filters
-from davit.model.image import CommitSource, Image, Listed, Progress, Removed, Step
+from davit.model.image import CommitSource, CommitWish, Image, Listed, Progress, Removed, Step
 from davit.services.images import commit, query, remove, save
 from davit.services.images.content import Containers, Content
 from davit.services.images.import_ import import_image
@@ -88,19 +88,9 @@ class ImageService:
         self._tell("import", image, tag)
         return image
 
-    async def commit(
-        self,
-        source: CommitSource,
-        *,
-        tag: str = "",
-        comment: str = "",
-        author: str = "",
-        changes: Sequence[str] = (),
-    ) -> Image:
+    async def commit(self, source: CommitSource, wish: CommitWish) -> Image:
         """Make an image of a container's writable layer. Raises InvalidParameter."""
-        return await commit.commit(
-            self._content, source, tag=tag, comment=comment, author=author, changes=changes
-        )
+        return await commit.commit(self._content, source, wish)
 
     async def load(
         self, chunks: AsyncIterator[bytes], report: Report, *, platform: str = ""
