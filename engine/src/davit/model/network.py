@@ -96,7 +96,7 @@ class DisconnectRequest(Wire, frozen=True):
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """A network as stored.
 
-    created: ns since the epoch. bridge: interface name, empty for drivers ``host`` and ``null``.
+    created: ns since the epoch. bridge: interface name, empty for drivers other than ``bridge``.
     spec.ipam.config is resolved: subnet and gateway are always set for driver ``bridge``; the IPv4
     pool comes first, then the IPv6 one if there is one.
     """
@@ -110,6 +110,11 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def driver(self) -> str:
         return self.spec.driver
+
+    @property
+    def is_plugged(self) -> bool:
+        """Whether containers on it have interfaces and addresses."""
+        return self.driver not in ("host", "null")
 
     @property
     def ipv6_pool(self) -> IPAMPool | None:

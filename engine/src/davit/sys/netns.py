@@ -19,6 +19,7 @@ CLONE_NEWNET = 0x40000000
 MS_BIND = 0x1000
 MNT_DETACH = 2
 SIOCSIFFLAGS = 0x8914
+SIOCGIFHWADDR = 0x8927
 IFF_UP = 1
 
 _OWN = "/proc/thread-self/ns/net"
@@ -88,6 +89,17 @@ def inside(namespace: int | Path) -> Iterator[None]:
             _enter(home)
     finally:
         os.close(home)
+
+
+def named(mac: str) -> list[str]:
+    """Names of the interfaces of the present namespace that have a MAC address (netdevice(7))."""
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        for _, name in socket.if_nameindex():
+            answer = fcntl.ioctl(control, SIOCGIFHWADDR, struct.pack("16s24x", name.encode()))
+            if answer[18:24].hex(":") == mac:
+                found.append(name)
+    return found
 
 
 def _enter(namespace: int) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -29,6 +28,7 @@ from davit.services.networks import interfaces, ipam, ipv6, options, ports, reso
 from davit.services.networks.finish import finish, finish_all
 from davit.services.networks.names import NameServers
 from davit.services.networks.packet_filter import PacketFilter
+from davit.services.networks.plugs import Plugs, veth_name
 from davit.services.networks.pool import NamespacePool
 from davit.store.networks import NetworkStore, SandboxStore
 from davit.sys import netns
@@ -53,7 +53,7 @@ class Sandboxes:
         self._networks = networks
         self._sandboxes = sandboxes
         self._pool = pool
-        self._links = links
+        self._plugs = Plugs(networks, links)
         self._packets = packets
         self._names = names
         self._ports = ports.Ports()
@@ -95,7 +95,7 @@ class Sandboxes:
             undo.push_async_callback(self._unplug, sandbox)
             undo.callback(self._names.close, sandbox.container_id)
             await finish_all(
-                asyncio.to_thread(self._plug_all, sandbox, request.sysctls),
+                asyncio.to_thread(self._plugs.plug_all, sandbox, request.sysctls),
                 self._packets.publish(sandbox),
                 self._names.open(sandbox, Path(sandbox.netns)),
             )
@@ -117,6 +117,7 @@ class Sandboxes:
             self._clean_later(sandbox)
             self._ports.release(container_id)
             await self._sandboxes.remove(container_id)
+            await asyncio.to_thread(self._plugs.release, sandbox)
         await asyncio.to_thread(netns.unpin, self._directory / container_id)
 
     async def connect(
@@ -136,8 +137,10 @@ class Sandboxes:
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(self._sandboxes.put, sandbox)
             await finish(self._sandboxes.put(joined))
-            undo.push_async_callback(asyncio.to_thread, self._links.delete, veth_name(endpoint))
-            await finish(asyncio.to_thread(self._plug_one, joined, network, endpoint))
+            undo.push_async_callback(
+                asyncio.to_thread, self._plugs.unplug, joined, network, endpoint
+            )
+            await finish(asyncio.to_thread(self._plugs.plug_one, joined, network, endpoint))
             await finish_all(
                 self._follow(sandbox, joined), self._names.open(joined, Path(joined.netns))
             )
@@ -153,7 +156,7 @@ class Sandboxes:
         rest = {name: held for name, held in sandbox.endpoints.items() if name != network.name}
         left = _with_endpoints(sandbox, rest)
         await finish(self._sandboxes.put(left))
-        await finish(asyncio.to_thread(self._links.delete, veth_name(endpoint)))
+        await finish(asyncio.to_thread(self._plugs.unplug, sandbox, network, endpoint))
         await finish(self._follow(sandbox, left))
 
     async def rename(self, container_id: str, name: str) -> None:
@@ -178,6 +181,8 @@ class Sandboxes:
             )
         if asked is not None and asked.ipv6_address:
             ipv6.check_address(network.ipv6_pool, asked.ipv6_address, network.name)
+        if options.IFNAME in wish.driver_opts:
+            options.check_interface(wish.driver_opts[options.IFNAME], options.IFNAME)
         if wish.mac_address:
             ipam.check_mac(wish.mac_address)
         if wish.aliases and not resolver.is_user_defined(network.name):
@@ -188,7 +193,7 @@ class Sandboxes:
         address = _wished_address(wish)
         if not address:
             return
-        if not network.bridge or network.is_predefined:
+        if not network.is_plugged or network.is_predefined:
             raise InvalidParameter(
                 "user specified IP address is supported on user defined networks only: network "
                 f"{network.name} has none to choose; create a network with a subnet"
@@ -242,9 +247,9 @@ class Sandboxes:
     ) -> dict[str, list[PortBinding]]:
         """Host ports lead to the default endpoint; without one there is nowhere to lead to."""
         default = ipam.default_endpoint(endpoints)
-        if default is None:
+        network = self._networks.get(default.network_id) if default is not None else None
+        if network is None or not network.bridge:
             return {}
-        network = self._networks.get(default.network_id)
         address = options.parse(network.spec.options).host_binding
         wanted = ports.wishes(request.bindings, address)
         return self._ports.claim(request.container_id, request.name, wanted)
@@ -258,7 +263,7 @@ class Sandboxes:
         name: str,
         hostname: str,
     ) -> EndpointSettings:
-        if not network.bridge:
+        if not network.is_plugged:
             return msgspec.structs.replace(wish, network_id=network.id, endpoint_id=ids.new_id())
         pool = network.spec.ipam.config[0]
         address = ipam.allocate(pool, self._taken(network), _wished_address(wish), network.name)
@@ -297,62 +302,11 @@ class Sandboxes:
         }
         return used | {address for owner, address in self._cooling if owner == network.id}
 
-    def _plug_all(self, sandbox: Sandbox, sysctls: Mapping[str, str]) -> None:
-        """Blocking."""
-        plugged: dict[str, EndpointSettings] = {}
-        for name, endpoint in sandbox.endpoints.items():
-            network = self._networks.get(name)
-            if network.bridge:
-                interface = f"eth{len(plugged)}"
-                self._add_veth(sandbox, network, endpoint, interface)
-                plugged[interface] = endpoint
-        with netns.inside(Path(sandbox.netns)), netlink.Links() as links:
-            for interface, endpoint in plugged.items():
-                interfaces.configure(links, interface, endpoint)
-            interfaces.set_default_route(links, sandbox)
-            for key, value in sysctls.items():
-                netlink.set_sysctl(key.removeprefix("net.").replace(".", "/"), value)
-
-    def _plug_one(self, sandbox: Sandbox, network: Network, endpoint: EndpointSettings) -> None:
-        """Blocking."""
-        with netns.inside(Path(sandbox.netns)):
-            present = {name for _, name in socket.if_nameindex()}
-        number = next(number for number in range(len(present)) if f"eth{number}" not in present)
-        self._add_veth(sandbox, network, endpoint, f"eth{number}")
-        with netns.inside(Path(sandbox.netns)), netlink.Links() as links:
-            interfaces.configure(links, f"eth{number}", endpoint)
-
-    def _add_veth(
-        self, sandbox: Sandbox, network: Network, endpoint: EndpointSettings, interface: str
-    ) -> None:
-        chosen = options.parse(network.spec.options)
-        namespace = os.open(sandbox.netns, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            self._links.add_veth(
-                veth_name(endpoint),
-                network.bridge,
-                peer=interface,
-                peer_namespace=namespace,
-                peer_mac=endpoint.mac_address,
-                mtu=chosen.mtu,
-                isolated=not chosen.icc,
-                # Where the kernel lets bridged frames through the packet filter (br_netfilter), a
-                # container that calls its own published port is sent back to its own port.
-                hairpin=bool(sandbox.ports),
-            )
-        finally:
-            os.close(namespace)
-
     async def _follow(self, before: Sandbox, after: Sandbox) -> None:
         """Move the default route and the published ports to the present default endpoint."""
         if interfaces.ways_out(before) == interfaces.ways_out(after):
             return
-
-        def route() -> None:
-            with netns.inside(Path(after.netns)), netlink.Links() as links:
-                interfaces.set_default_route(links, after)
-
-        await asyncio.to_thread(route)
+        await asyncio.to_thread(self._plugs.route, after)
         if after.ports:
             await self._packets.sync()
 
@@ -382,11 +336,6 @@ class Sandboxes:
 
         task = asyncio.create_task(clean())
         self._cleaning[sandbox.container_id] = task
-
-
-def veth_name(endpoint: EndpointSettings) -> str:
-    """The host end of an endpoint's veth pair; 15 characters is what the kernel takes."""
-    return f"veth{endpoint.endpoint_id[:11]}"
 
 
 def _wished_address(wish: EndpointSettings) -> str:

@@ -17,9 +17,9 @@ from davit.drivers.notices import LinkNotices
 from davit.errors import DavitError
 from davit.model.network import Network
 from davit.services.networks import options
-from davit.services.networks.connect import veth_name
 from davit.services.networks.manage import Networks
 from davit.services.networks.packet_filter import PacketFilter
+from davit.services.networks.plugs import veth_name
 from davit.store.networks import NetworkStore, SandboxStore
 
 logger = logging.getLogger(__name__)

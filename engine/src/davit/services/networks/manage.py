@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
@@ -16,7 +17,7 @@ from davit.errors import Conflict, DavitError, Forbidden, InvalidParameter, NotS
 from davit.model import ids, times
 from davit.model.filters import Filters
 from davit.model.network import DEFAULT_NETWORK, IPAM, IPAMPool, Network, NetworkSpec
-from davit.services.networks import ipam, ipv6, options, query
+from davit.services.networks import ipam, ipv6, macvlan, options, query
 from davit.services.networks.finish import finish
 from davit.store.networks import NetworkStore, SandboxStore
 
@@ -54,6 +55,7 @@ class Networks:
         self._firewall = firewall
         self._events = events
         self._lock = asyncio.Lock()
+        self._parents = macvlan.Parents(links, self.alias)
 
     @property
     def alias(self) -> str:
@@ -100,25 +102,28 @@ class Networks:
             raise Conflict(
                 f"network with name {spec.name} already exists: remove it or choose another name"
             )
-        chosen = options.parse(spec.options)
-        network_id = ids.new_id()
+        bridge, network_id = "", ids.new_id()
+        if spec.driver == macvlan.DRIVER:
+            macvlan.parse(spec.options)
+        else:
+            bridge = options.parse(spec.options).name or f"br-{ids.short(network_id)}"
         network = Network(
             id=network_id,
             name=spec.name,
             created=times.now(),
             spec=msgspec.structs.replace(
                 spec,
-                driver="bridge",
+                driver=spec.driver or "bridge",
                 scope="local",
                 ipam=await self._resolve_all(spec),
             ),
-            bridge=chosen.name or f"br-{ids.short(network_id)}",
+            bridge=bridge,
         )
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(self._networks.remove, network_id)
             await self._networks.put(network)
-            await asyncio.to_thread(self._make_bridge, network)
-            undo.push_async_callback(asyncio.to_thread, self._links.delete, network.bridge)
+            await asyncio.to_thread(self._make, network)
+            undo.push_async_callback(asyncio.to_thread, self._unmake, network)
             await self._firewall.sync()
             undo.pop_all()
         self._publish(network, "create")
@@ -143,7 +148,7 @@ class Networks:
                 f"endpoints: {', '.join(users)}; disconnect or stop these containers first"
             )
         await self._networks.remove(network.id)
-        await asyncio.to_thread(self._links.delete, network.bridge)
+        await asyncio.to_thread(self._unmake, network)
         await self._firewall.sync()
         self._publish(network, "destroy")
 
@@ -158,14 +163,25 @@ class Networks:
         await self._ensure_default_bridge()
 
     async def ensure_bridges(self) -> None:
-        """Make the bridges that a reboot took, delete those that no network wants."""
+        """Make what a reboot took, bridges and parents; delete what no network wants."""
         wanted = {network.bridge: network for network in self._networks.all() if network.bridge}
-        for bridge in await asyncio.to_thread(netlink.bridges, self.alias):
-            if bridge not in wanted:
-                await asyncio.to_thread(self._links.delete, bridge)
+        parents = [
+            macvlan.parent_of(network)
+            for network in self._networks.all()
+            if network.driver == macvlan.DRIVER
+        ]
+        for link in await asyncio.to_thread(netlink.marked, self.alias):
+            if link not in wanted and link not in parents:
+                await asyncio.to_thread(self._links.delete, link)
         for bridge, network in wanted.items():
             if not await asyncio.to_thread(netlink.exists, bridge):
                 await asyncio.to_thread(self._make_bridge, network)
+        for network in self._networks.all():
+            if network.driver == macvlan.DRIVER:
+                try:
+                    await asyncio.to_thread(self._parents.make, network)
+                except DavitError as error:
+                    logger.error("network %s: %s", network.name, error.message)
 
     async def mend_bridges(self) -> list[Network]:
         """Make the bridges again that are missing; return their networks."""
@@ -235,6 +251,20 @@ class Networks:
             },
         )
 
+    def _make(self, network: Network) -> None:
+        """Make what a network has on the host. Blocking."""
+        if network.driver == macvlan.DRIVER:
+            self._parents.make(network)
+        else:
+            self._make_bridge(network)
+
+    def _unmake(self, network: Network) -> None:
+        """Undo :meth:`_make`. Blocking."""
+        if network.driver == macvlan.DRIVER:
+            self._parents.unmake(network, self._networks.all())
+        else:
+            self._links.delete(network.bridge)
+
     def _make_bridge(self, network: Network) -> None:
         """Blocking. Undoes itself."""
         pool = network.spec.ipam.config[0]
@@ -275,7 +305,11 @@ class Networks:
             )
         rest = [pool for pool in spec.ipam.config if ":" not in pool.subnet]
         wish = msgspec.structs.replace(spec.ipam, config=rest)
-        found = self._resolve(wish, await asyncio.to_thread(netlink.routes))
+        routes = await asyncio.to_thread(netlink.routes)
+        if spec.driver == macvlan.DRIVER:
+            # It is on a network of the host's: that is what it is for.
+            routes = [dataclasses.replace(route, on_link=False) for route in routes]
+        found = self._resolve(wish, routes)
         if not spec.enable_ipv6:
             return found
         used = {
@@ -331,10 +365,12 @@ def _check(spec: NetworkSpec) -> None:
         raise InvalidParameter(f"network name {spec.name} cannot be used: it looks like an ID")
     if spec.driver in ("host", "null"):
         raise Forbidden(f'only one instance of "{spec.driver}" network is allowed')
-    if spec.driver not in ("", "bridge"):
+    if spec.driver == "ipvlan":
+        raise NotSupported('network driver "ipvlan" is not supported: use "macvlan" or "bridge"')
+    if spec.driver not in ("", "bridge", macvlan.DRIVER):
         raise NotSupported(
             f"could not find plugin {spec.driver} in v1 plugin registry: network driver "
-            f'"{spec.driver}" is not supported; use "bridge"'
+            f'"{spec.driver}" is not supported; use "bridge" or "macvlan"'
         )
     if not spec.enable_ipv4:
         raise NotSupported("networks without IPv4 are not supported: leave EnableIPv4 out")

@@ -16,10 +16,11 @@ from davit.errors import DavitError
 from davit.model.idmap import Remap
 from davit.model.network import DEFAULT_NETWORK, JoinRequest, Network, Sandbox
 from davit.services.networks import hosts, names, resolver
-from davit.services.networks.connect import Sandboxes, veth_name
+from davit.services.networks.connect import Sandboxes
 from davit.services.networks.guard import Guard
 from davit.services.networks.manage import Events, Networks
 from davit.services.networks.packet_filter import PacketFilter
+from davit.services.networks.plugs import veth_name
 from davit.services.networks.pool import NamespacePool
 from davit.services.networks.resolver import Resolvers
 from davit.store.db import Database
@@ -111,8 +112,8 @@ class NetworkService:
         await self.settle()
         await self._guard.close()
         await asyncio.to_thread(self._sweep, ())
-        for bridge in await asyncio.to_thread(netlink.bridges, self._networks.alias):
-            await asyncio.to_thread(self._links.delete, bridge)
+        for link in await asyncio.to_thread(netlink.marked, self._networks.alias):
+            await asyncio.to_thread(self._links.delete, link)
         await self._packets.erase()
 
     def members(self, network: Network) -> list[Sandbox]:
