@@ -119,7 +119,7 @@ async def test_a_network_with_ipv6_shows_both_subnets(api: Api) -> None:
     [
         ("POST", "/networks/create", {"Name": 7}, 400, "$.Name"),
         ("POST", "/networks/create", {"Name": "bridge"}, 409, "network with name bridge already"),
-        ("POST", "/networks/create", {"Name": "x", "Driver": "macvlan"}, 501, '"macvlan" is not'),
+        ("POST", "/networks/create", {"Name": "x", "Driver": "ipvlan"}, 501, '"ipvlan" is not'),
         ("DELETE", "/networks/bridge", None, 403, "bridge is a pre-defined network"),
         ("GET", '/networks?filters={"x":["y"]}', None, 400, "invalid filter 'x'"),
         ("POST", "/networks/bridge/connect", {"EndpointConfig": {}}, 400, "Container"),

@@ -13,7 +13,7 @@ def side(port: str = "", address: str = "") -> PortBinding:
 
 def read(bindings: dict[str, list[PortBinding]]) -> list[tuple[str, str, int, int]]:
     return [
-        (wish.port, wish.address, wish.candidates[0], wish.candidates[-1])
+        (wish.port, wish.addresses[0], wish.candidates[0], wish.candidates[-1])
         for wish in wishes(bindings, "0.0.0.0")
     ]
 
@@ -23,7 +23,7 @@ def test_bindings_are_read() -> None:
     assert read({"80/tcp": []}) == [("80/tcp", "0.0.0.0", 0, 0)]
     assert read({"53/udp": [side("", "127.0.0.1")]}) == [("53/udp", "127.0.0.1", 0, 0)]
     assert read({"80/tcp": [side("8000-8010")]}) == [("80/tcp", "0.0.0.0", 8000, 8010)]
-    assert wishes({"80/tcp": []}, "127.0.0.1")[0].address == "127.0.0.1"
+    assert wishes({"80/tcp": []}, "127.0.0.1", ipv6=True)[0].addresses == ("127.0.0.1",)
 
 
 def test_anywhere_in_ipv6_beside_ipv4_is_left_out() -> None:
@@ -31,12 +31,23 @@ def test_anywhere_in_ipv6_beside_ipv4_is_left_out() -> None:
     assert read({"80/tcp": both}) == [("80/tcp", "0.0.0.0", 8080, 8080)]
 
 
+def test_anywhere_is_both_families_where_the_container_has_both() -> None:
+    for sides in ([side("8080")], [side("8080"), side("8080", "::")]):
+        (wish,) = wishes({"80/tcp": sides}, ipv6=True)
+        assert (wish.addresses, wish.candidates) == (("0.0.0.0", "::"), range(8080, 8081))
+    both = [side("8080", "0.0.0.0"), side("8080", "::")]
+    assert [wish.addresses for wish in wishes({"80/tcp": both}, ipv6=True)] == [
+        ("0.0.0.0",),
+        ("::",),
+    ]
+
+
 @pytest.mark.parametrize(
     ("port", "wish", "error", "words"),
     [
         ("80/tcp", side("8080", "::"), NotSupported, "80/tcp on ::"),
         ("80/tcp", side("8080", "::1"), NotSupported, "80/tcp on ::1"),
-        ("80/sctp", side(), NotSupported, "80/sctp"),
+        ("80/dccp", side(), NotSupported, "80/dccp"),
         ("0/tcp", side(), InvalidParameter, "'0/tcp'"),
         ("x", side(), InvalidParameter, "'x'"),
         ("80/tcp", side("", "1.2.3"), InvalidParameter, "'1.2.3' for port 80/tcp"),
@@ -81,6 +92,43 @@ def test_a_range_gives_the_first_free_port() -> None:
     ports.release("a")
     assert ports.claim("c", "c", ranged)["80/tcp"][0].host_port == str(first)
     ports.close()
+
+
+@pytest.mark.parametrize("address", ["::1", "fe80::1"])
+def test_what_cannot_be_translated_is_refused(address: str) -> None:
+    with pytest.raises(NotSupported, match=f"on {address}: the kernel does not translate"):
+        wishes({"80/tcp": [side("", address)]}, ipv6=True)
+
+
+def test_a_port_is_the_same_on_both_families() -> None:
+    (port,) = free_ports(1)
+    ports = Ports()
+    with socket.socket(socket.AF_INET6) as other:
+        other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        other.bind(("::1", port))
+        with pytest.raises(Conflict, match="another process on the host has it"):
+            ports.claim("a", "a", wishes({"80/tcp": [side(str(port))]}, ipv6=True))
+        (held,) = ports.claim("a", "a", wishes({"80/tcp": [side(str(port))]}))["80/tcp"]
+        assert held.host_ip == "0.0.0.0"
+    ports.release("a")
+    chosen = ports.claim("a", "a", wishes({"80/tcp": []}, ipv6=True))["80/tcp"]
+    assert [held.host_ip for held in chosen] == ["0.0.0.0", "::"]
+    assert chosen[0].host_port == chosen[1].host_port
+    with pytest.raises(Conflict, match="container 'a' has it"):
+        ports.claim("b", "b", wishes({"80/tcp": [side(chosen[0].host_port, "::")]}, ipv6=True))
+    ports.close()
+
+
+def test_sctp_is_published_where_the_kernel_has_it() -> None:
+    ports, refusal = Ports(), ""
+    try:
+        held = ports.claim("a", "a", wishes({"80/sctp": []}))
+    except NotSupported as error:
+        refusal = error.message
+    else:
+        assert int(held["80/sctp"][0].host_port) > 0
+    ports.close()
+    assert not refusal or "80/sctp on 0.0.0.0: the host's kernel has no SCTP" in refusal
 
 
 def test_all_or_none() -> None:

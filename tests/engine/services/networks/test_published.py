@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from davit.errors import Conflict, InvalidParameter, Unavailable
+from davit.errors import Conflict, InvalidParameter, NotSupported, Unavailable
 from davit.model.config import PortBinding
 from davit.model.network import EndpointSettings, Sandbox
 from davit.sys import netns
@@ -166,3 +166,53 @@ async def test_a_filter_that_failed_is_made_good(
     await world.service.leave(web.container_id)
     await world.service.settle()
     assert world.traces() == before
+
+
+async def test_reached_over_ipv6(world: World, outside: Path) -> None:
+    world.shown("ip", "address", "add", "fd00:233::1/64", "dev", _link_out(), "nodad")
+    inside = ["nsenter", f"--net={outside}", "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=0"]
+    world.shown(*inside)
+    for what in ("address add fd00:233::2/64 dev eth0 nodad", "route add default via fd00:233::1"):
+        world.shown("nsenter", f"--net={outside}", "ip", "-6", *what.split())
+    await world.network("app", enable_ipv6=True)
+    web, neighbour = await world.run("web", ["app"], ports=ANYWHERE), await world.run("n", ["app"])
+    sides = [(side.host_ip, side.host_port) for side in web.ports["80/tcp"]]
+    assert sides == [("0.0.0.0", str(host_port(web))), ("::", str(host_port(web)))]
+    endpoint = web.endpoints["app"]
+    async with Echo(web, "web", 80), Echo(web, "web6", 80, endpoint.global_ipv6_address):
+        assert await fetch("127.0.0.1", host_port(web)) == f"web {endpoint.gateway}"
+        with pytest.raises(ConnectionRefusedError):  # so that clients go on to 127.0.0.1
+            await fetch("::1", host_port(web))
+        assert (await fetch(endpoint.ipv6_gateway, host_port(web))).startswith("web6 ")
+        assert await fetch("fd00:233::1", host_port(web), outside) == "web6 fd00:233::2"
+        for client in (web, neighbour):
+            assert (await fetch("fd00:233::1", host_port(web), client.netns)).startswith("web6 ")
+        with pytest.raises(asyncio.TimeoutError):  # an unpublished port, past the host's address
+            await fetch(endpoint.global_ipv6_address, 80, outside)
+        await world.restart([web.container_id, neighbour.container_id])
+        assert (await fetch("fd00:233::1", host_port(web))).startswith("web6 ")
+        await world.service.leave(web.container_id)
+        await world.service.settle()
+        with pytest.raises(ConnectionRefusedError):
+            await fetch("fd00:233::1", host_port(web))
+
+
+async def test_one_ipv6_address_only(world: World, outside: Path) -> None:
+    for address in ("fd00:233::1/64", "fd00:233::5/64"):
+        world.shown("ip", "address", "add", address, "dev", _link_out(), "nodad")
+    wanted = {"80/tcp": [PortBinding(host_ip="fd00:233::1", host_port="")]}
+    await world.network("app", enable_ipv6=True)
+    web = await world.run("web", ["app"], ports=wanted)
+    async with Echo(web, "web6", 80, web.endpoints["app"].global_ipv6_address):
+        assert (await fetch("fd00:233::1", host_port(web))).startswith("web6 ")
+        for other in ("fd00:233::5", "127.0.0.1"):
+            with pytest.raises(ConnectionRefusedError):
+                await fetch(other, host_port(web))
+    with pytest.raises(NotSupported, match="80/tcp on fd00:233::1: the container has no IPv6"):
+        await world.run("other", ports=wanted)
+
+
+def _link_out() -> str:
+    """The host's end of the cable to another machine: by 10.233.0.1, which is on it."""
+    shown = World.shown("ip", "-o", "address", "show", "to", "10.233.0.1")
+    return shown.split()[1]

@@ -104,7 +104,8 @@ class Sandboxes:
 
     async def adopt(self, sandbox: Sandbox) -> None:
         """Serve a container that an earlier davitd connected. Raises Conflict: a port is taken."""
-        self._ports.claim(sandbox.container_id, sandbox.name, ports.wishes(sandbox.ports))
+        held = ports.wishes(sandbox.ports, ipv6=True)
+        self._ports.claim(sandbox.container_id, sandbox.name, held)
         await self._names.open(sandbox, Path(sandbox.netns))
 
     async def leave(self, container_id: str) -> None:
@@ -251,7 +252,9 @@ class Sandboxes:
         if network is None or not network.bridge:
             return {}
         address = options.parse(network.spec.options).host_binding
-        wanted = ports.wishes(request.bindings, address)
+        over_ipv6 = ipv6.default_endpoint(endpoints)
+        reached = over_ipv6 is not None and bool(self._networks.get(over_ipv6.network_id).bridge)
+        wanted = ports.wishes(request.bindings, address, ipv6=reached)
         return self._ports.claim(request.container_id, request.name, wanted)
 
     def _endpoint(

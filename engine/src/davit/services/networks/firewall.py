@@ -17,17 +17,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from davit.model.network import DEFAULT_NETWORK, Network, Sandbox
-from davit.services.networks import firewall_ipv6, options
+from davit.services.networks import firewall_ipv6, ipv6, options
 from davit.services.networks.ipam import default_endpoint
-
-ANY = "0.0.0.0"
+from davit.services.networks.ports import ANY, ANY_IPV6
 
 
 def ruleset(table: str, networks: Sequence[Network], sandboxes: Sequence[Sandbox]) -> str:
     """The whole table; applied at once, it replaces what was there."""
     bridged = [network for network in networks if network.bridge]
     bridges = ", ".join(f'"{network.bridge}"' for network in bridged)
-    everywhere, at_address = _elements(sandboxes)
+    everywhere, at_address = _elements(sandboxes, 4)
     linked = sorted(links(sandboxes))
     return f"""\
 table ip {table}
@@ -79,7 +78,7 @@ table ip {table} {{
 {_lines(_postrouting, bridged)}
 	}}
 }}
-{firewall_ipv6.ruleset(table, bridged)}"""
+{firewall_ipv6.ruleset(table, bridged, *_elements(sandboxes, 6))}"""
 
 
 def published(table: str, sandbox: Sandbox) -> str:
@@ -117,31 +116,41 @@ def erased(table: str) -> str:
 
 
 def _change(verb: str, table: str, sandbox: Sandbox) -> str:
-    maps = zip(("published", "published_at"), _elements([sandbox]), strict=True)
     return "".join(
-        f"{verb} element ip {table} {name} {{ {', '.join(elements)} }}\n"
-        for name, elements in maps
+        f"{verb} element {tables} {table} {name} {{ {', '.join(elements)} }}\n"
+        for tables, family in (("ip", 4), ("ip6", 6))
+        for name, elements in zip(
+            ("published", "published_at"), _elements([sandbox], family), strict=True
+        )
         if elements
     )
 
 
-def _elements(sandboxes: Iterable[Sandbox]) -> tuple[list[str], list[str]]:
-    """Elements of the maps ``published`` and ``published_at``."""
+def _elements(sandboxes: Iterable[Sandbox], family: int) -> tuple[list[str], list[str]]:
+    """Elements of the maps ``published`` and ``published_at`` of a family, 4 or 6."""
     everywhere, at_address = [], []
     for sandbox in sandboxes:
-        endpoint = default_endpoint(sandbox.endpoints)
-        if endpoint is None:
-            continue
-        for port, bindings in sandbox.ports.items():
+        target = _target(sandbox, family)
+        for port, bindings in sandbox.ports.items() if target else ():
             number, _, protocol = port.partition("/")
             for binding in bindings:
-                key = f"{protocol} . {binding.host_port}"
-                value = f"{endpoint.ip_address} . {number}"
-                if binding.host_ip == ANY:
+                key, value = f"{protocol} . {binding.host_port}", f"{target} . {number}"
+                if (":" in binding.host_ip) != (family == 6):
+                    continue
+                if binding.host_ip in (ANY, ANY_IPV6):
                     everywhere.append(f"{key} : {value}")
                 else:
                     at_address.append(f"{binding.host_ip} . {key} : {value}")
     return everywhere, at_address
+
+
+def _target(sandbox: Sandbox, family: int) -> str:
+    """The address that a container's published ports lead to, empty for none."""
+    if family == 4:
+        endpoint = default_endpoint(sandbox.endpoints)
+        return endpoint.ip_address if endpoint is not None else ""
+    endpoint = ipv6.default_endpoint(sandbox.endpoints)
+    return endpoint.global_ipv6_address if endpoint is not None else ""
 
 
 def _lines(rules: Callable[[Network], list[str]], networks: Iterable[Network]) -> str:

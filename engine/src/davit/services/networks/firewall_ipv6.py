@@ -1,7 +1,8 @@
 """The packet filter's IPv6 half, as text for nft(8). Pure.
 
-A table of the same name in the family ``ip6``: isolation and masquerading as for IPv4. No port is
-published on IPv6, so nothing but replies comes into a bridge.
+A table of the same name in the family ``ip6``: published ports, isolation and masquerading as for
+IPv4, but for ``::1``: the kernel takes no answer for it from another interface (rt6_need_strict),
+so connections to it are refused at once and clients of ``localhost`` go on to 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -12,8 +13,13 @@ from davit.model.network import Network
 from davit.services.networks import options
 
 
-def ruleset(table: str, networks: Sequence[Network]) -> str:
-    """The whole table; applied at once, it replaces what was there. networks: bridged ones."""
+def ruleset(
+    table: str, networks: Sequence[Network], everywhere: Sequence[str], at_address: Sequence[str]
+) -> str:
+    """The whole table; applied at once, it replaces what was there.
+
+    networks: bridged ones; everywhere, at_address: elements of the maps of published ports.
+    """
     bridges = ", ".join(f'"{network.bridge}"' for network in networks)
     forward = "\n".join(f"\t\t{line}" for network in networks for line in _forward(network))
     leave = "\n".join(f"\t\t{line}" for network in networks for line in _postrouting(network))
@@ -23,10 +29,32 @@ def ruleset(table: str, networks: Sequence[Network]) -> str:
 		type ifname
 		{f"elements = {{ {bridges} }}" if bridges else ""}
 	}}
+	map published {{
+		type inet_proto . inet_service : ipv6_addr . inet_service
+		{f"elements = {{ {', '.join(everywhere)} }}" if everywhere else ""}
+	}}
+	map published_at {{
+		type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service
+		{f"elements = {{ {', '.join(at_address)} }}" if at_address else ""}
+	}}
+	chain prerouting {{
+		type nat hook prerouting priority -100; policy accept;
+		fib daddr type local jump publish
+	}}
+	chain output {{
+		type nat hook output priority -100; policy accept;
+		fib daddr type local jump publish
+	}}
+	chain publish {{
+		ip6 daddr ::1 return
+		dnat ip6 to ip6 daddr . meta l4proto . th dport map @published_at
+		dnat ip6 to meta l4proto . th dport map @published
+	}}
 	chain forward {{
 		type filter hook forward priority 0; policy accept;
 {forward}
 		oifname @bridges ct state established,related accept
+		oifname @bridges ct status dnat accept
 		oifname @bridges drop
 	}}
 	chain postrouting {{
@@ -48,7 +76,11 @@ def _forward(network: Network) -> list[str]:
     if options.parse(network.spec.options).icc:
         lines = [f"{within} accept"]
     else:
-        lines = [f"{within} ct state established,related accept", f"{within} drop"]
+        lines = [
+            f"{within} ct state established,related accept",
+            f"{within} ct status dnat accept",
+            f"{within} drop",
+        ]
     if network.spec.internal:
         lines += [f"iifname {bridge} drop", f"oifname {bridge} drop"]
     return lines
@@ -58,6 +90,9 @@ def _postrouting(network: Network) -> list[str]:
     pool = network.ipv6_pool
     if pool is None or network.spec.internal:
         return []
-    if not options.parse(network.spec.options).masquerade:
-        return []
-    return [f'ip6 saddr {pool.subnet} oifname != "{network.bridge}" masquerade']
+    bridge = f'"{network.bridge}"'
+    # A container that reaches a neighbour through the host's address gets its answer from there.
+    lines = [f"ip6 saddr {pool.subnet} oifname {bridge} ct status dnat masquerade"]
+    if options.parse(network.spec.options).masquerade:
+        lines.append(f"ip6 saddr {pool.subnet} oifname != {bridge} masquerade")
+    return lines

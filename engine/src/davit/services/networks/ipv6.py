@@ -146,10 +146,17 @@ def _hosts(pool: IPAMPool) -> Iterable[IPv6Address]:
     return itertools.filterfalse(subnet[0].__eq__, chosen)
 
 
-def default_gateway(endpoints: Mapping[str, EndpointSettings]) -> str:
-    """Through which a container reaches the IPv6 world, chosen as for IPv4; empty for none."""
+def default_endpoint(endpoints: Mapping[str, EndpointSettings]) -> EndpointSettings | None:
+    """Through which a container reaches the IPv6 world, and its ports are reached, chosen as for
+    IPv4."""
     routed = [(-held.gw_priority, name) for name, held in endpoints.items() if held.ipv6_gateway]
-    return endpoints[min(routed)[1]].ipv6_gateway if routed else ""
+    return endpoints[min(routed)[1]] if routed else None
+
+
+def default_gateway(endpoints: Mapping[str, EndpointSettings]) -> str:
+    """Of the default endpoint; empty for none."""
+    default = default_endpoint(endpoints)
+    return default.ipv6_gateway if default is not None else ""
 
 
 def link_sysctls(interface: str) -> dict[str, str]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
+import itertools
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address
 
 from davit.errors import Conflict, InvalidParameter, NotSupported
 from davit.model.config import PortBinding
 
-ANY = "0.0.0.0"
-_KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+ANY, ANY_IPV6 = "0.0.0.0", "::"
+_KINDS = {
+    "tcp": (socket.SOCK_STREAM, 0),
+    "udp": (socket.SOCK_DGRAM, 0),
+    "sctp": (socket.SOCK_SEQPACKET, socket.IPPROTO_SCTP),
+}
+_TRIES = 16
+"""How often a port that the kernel chose on one address may be taken on the other."""
 
 Bindings = Mapping[str, list[PortBinding]]
 
@@ -21,14 +28,19 @@ Bindings = Mapping[str, list[PortBinding]]
 class Wish:
     """One host side of a published port.
 
-    port: the container's, ``80/tcp``; candidates: host ports, the first free one is taken;
-    ``range(1)`` (port 0) lets the kernel choose from ``net.ipv4.ip_local_port_range``.
+    port: the container's, ``80/tcp``; addresses: the host's, with the same port on each;
+    candidates: host ports, the first free one is taken; ``range(1)`` (port 0) lets the kernel
+    choose from ``net.ipv4.ip_local_port_range``.
     """
 
     port: str
     protocol: str
-    address: str
+    addresses: tuple[str, ...]
     candidates: range
+
+    @property
+    def attempts(self) -> Iterable[int]:
+        return itertools.repeat(0, _TRIES) if self.candidates == range(1) else self.candidates
 
 
 @dataclass(frozen=True)
@@ -43,43 +55,54 @@ class Claim:
     socket: socket.socket
 
 
-def wishes(bindings: Bindings, default_address: str = ANY) -> list[Wish]:
-    """Read port bindings. Raises InvalidParameter naming the binding, NotSupported."""
+def wishes(bindings: Bindings, default_address: str = ANY, *, ipv6: bool = False) -> list[Wish]:
+    """Read port bindings. ipv6: whether the container can be reached over it.
+
+    Raises InvalidParameter naming the binding, NotSupported.
+    """
     wanted = []
     for port, sides in bindings.items():
         number, _, protocol = port.partition("/")
         protocol = protocol or "tcp"
         if protocol not in _KINDS:
-            raise NotSupported(f"cannot publish port {port}: only tcp and udp are supported")
+            raise NotSupported(f"cannot publish port {port}: only tcp, udp and sctp are supported")
         if not number.isdecimal() or not 0 < int(number) < 65536:
             raise InvalidParameter(f"invalid container port {port!r}: 1 to 65535 is needed")
-        for side in _ipv4_sides(port, sides):
-            address = _address(side.host_ip, port, default_address)
+        anywhere = (ANY, ANY_IPV6) if ipv6 and default_address == ANY else (default_address,)
+        for side in _sides(port, sides, ipv6):
+            addresses = (_address(side.host_ip, port),) if side.host_ip else anywhere
             candidates = _candidates(side.host_port, port)
-            wanted.append(Wish(f"{number}/{protocol}", protocol, address, candidates))
+            wanted.append(Wish(f"{number}/{protocol}", protocol, addresses, candidates))
     return wanted
 
 
-def _ipv4_sides(port: str, sides: list[PortBinding]) -> list[PortBinding]:
-    """Leave out ``::`` beside an IPv4 side with the same port: clients send both for "anywhere"."""
-    ipv4 = [side for side in sides or [PortBinding()] if ":" not in side.host_ip]
-    covered = {side.host_port for side in ipv4}
-    for side in sides:
-        if ":" in side.host_ip and not (side.host_ip == "::" and side.host_port in covered):
+def _sides(port: str, sides: list[PortBinding], ipv6: bool) -> list[PortBinding]:
+    """Leave out ``::`` beside a side that means it, too: clients send both for "anywhere"."""
+    sides = sides or [PortBinding()]
+    implied = {side.host_port for side in sides if side.host_ip in ("", ANY)[: 1 if ipv6 else 2]}
+    kept = [side for side in sides if not (side.host_ip == ANY_IPV6 and side.host_port in implied)]
+    for side in kept:
+        if ":" in side.host_ip and not ipv6:
             raise NotSupported(
-                f"cannot publish port {port} on {side.host_ip}: publishing on IPv6 addresses is "
-                "not supported yet; leave the host address out or give an IPv4 address"
+                f"cannot publish port {port} on {side.host_ip}: the container has no IPv6; give an "
+                "IPv4 address, or connect it to a network created with --ipv6"
             )
-    return ipv4
+    return kept
 
 
-def _address(text: str, port: str, default: str) -> str:
+def _address(text: str, port: str) -> str:
     try:
-        return str(IPv4Address(text or default))
-    except AddressValueError:
+        address = ipaddress.ip_address(text)
+    except ValueError:
         raise InvalidParameter(
-            f"invalid host address {text!r} for port {port}: an IPv4 address is needed"
+            f"invalid host address {text!r} for port {port}: an IPv4 or IPv6 address is needed"
         ) from None
+    if address.version == 6 and (address.is_loopback or address.is_link_local):
+        raise NotSupported(
+            f"cannot publish port {port} on {text}: the kernel does not translate addresses of "
+            "this kind; publish on 127.0.0.1 or another address of the host"
+        )
+    return str(address)
 
 
 def _candidates(text: str, port: str) -> range:
@@ -114,10 +137,10 @@ class Ports:
         sides: dict[str, list[PortBinding]] = {}
         try:
             for wish in wanted:
-                claim = self._claim(container_id, name, wish)
-                self._claims.append(claim)
-                side = PortBinding(host_ip=claim.address, host_port=str(claim.port))
-                sides.setdefault(wish.port, []).append(side)
+                for claim in self._claim(container_id, name, wish):
+                    self._claims.append(claim)
+                    side = PortBinding(host_ip=claim.address, host_port=str(claim.port))
+                    sides.setdefault(wish.port, []).append(side)
         except BaseException:
             self.release(container_id)
             raise
@@ -135,12 +158,14 @@ class Ports:
             claim.socket.close()
         self._claims.clear()
 
-    def _claim(self, container_id: str, name: str, wish: Wish) -> Claim:
-        for port in wish.candidates:
-            bound = _bind(wish, port)
+    def _claim(self, container_id: str, name: str, wish: Wish) -> list[Claim]:
+        for port in wish.attempts:
+            bound = _bind_all(wish, port)
             if bound is not None:
-                port = bound.getsockname()[1]
-                return Claim(container_id, name, wish.protocol, wish.address, port, bound)
+                return [
+                    Claim(container_id, name, wish.protocol, address, one.getsockname()[1], one)
+                    for address, one in zip(wish.addresses, bound, strict=True)
+                ]
         raise Conflict(self._refusal(name, wish))
 
     def _refusal(self, name: str, wish: Wish) -> str:
@@ -152,39 +177,88 @@ class Ports:
                 for claim in self._claims
                 if claim.protocol == wish.protocol
                 and claim.port in wish.candidates
-                and (claim.address == wish.address or ANY in (claim.address, wish.address))
+                and any(_clash(claim.address, address) for address in wish.addresses)
             ),
             "another process on the host has it; stop that process",
         )
         return (
             f"driver failed programming external connectivity on endpoint {name}: Bind for "
-            f"{wish.address}:{host_port} failed: port is already allocated: {wish.port} cannot be "
-            f"published, {holder} or choose another host port"
+            f"{wish.addresses[0]}:{host_port} failed: port is already allocated: {wish.port} "
+            f"cannot be published, {holder} or choose another host port"
         )
 
 
-def _bind(wish: Wish, port: int) -> socket.socket | None:
+def _clash(one: str, other: str) -> bool:
+    """Whether a port can be bound on one of the addresses only."""
+    return one == other or (
+        (":" in one) == (":" in other) and {one, other} & {ANY, ANY_IPV6} != set()
+    )
+
+
+def _bind_all(wish: Wish, port: int) -> list[socket.socket] | None:
+    """Sockets bound to the same port on each address, None when somebody has it on one."""
+    bound: list[socket.socket] = []
+    try:
+        for address in wish.addresses:
+            one = _bind(wish, address, port)
+            if one is None:
+                break
+            bound.append(one)
+            port = one.getsockname()[1]
+        if len(bound) == len(wish.addresses):
+            return bound
+    except BaseException:
+        _close(bound)
+        raise
+    _close(bound)
+    return None
+
+
+def _close(sockets: Iterable[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
+
+
+def _open(wish: Wish, address: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    kind, protocol = _KINDS[wish.protocol]
+    try:
+        opened = socket.socket(family, kind | socket.SOCK_CLOEXEC, protocol)
+    except OSError as error:
+        if error.errno not in (errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EAFNOSUPPORT):
+            raise
+        lacking = "IPv6" if error.errno == errno.EAFNOSUPPORT else wish.protocol.upper()
+        raise NotSupported(
+            f"cannot publish port {wish.port} on {address}: the host's kernel has no {lacking}; "
+            "load its module, or leave the port out"
+        ) from None
+    if family == socket.AF_INET6:
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return opened
+
+
+def _bind(wish: Wish, address: str, port: int) -> socket.socket | None:
     """Return a socket bound to the port, None when somebody has it."""
     for reuse in (False, True):
-        bound = socket.socket(socket.AF_INET, _KINDS[wish.protocol] | socket.SOCK_CLOEXEC)
+        bound = _open(wish, address)
         try:
             if reuse:
                 # Connections in TIME_WAIT of a server that has ended forbid a plain bind. With
                 # SO_REUSEADDR only listening keeps others from the port.
                 bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind((wish.address, port))
+            bound.bind((address, port))
             if reuse:
                 bound.listen(1)
         except OSError as error:
             bound.close()
             if error.errno == errno.EADDRNOTAVAIL:
                 raise InvalidParameter(
-                    f"cannot publish port {wish.port} on {wish.address}: cannot assign requested "
+                    f"cannot publish port {wish.port} on {address}: cannot assign requested "
                     "address: no interface of this host has it; choose one of its addresses"
                 ) from None
             if error.errno != errno.EADDRINUSE:
                 raise
-            if wish.protocol != "tcp":
+            if wish.protocol == "udp":
                 return None
         else:
             return bound
