@@ -118,6 +118,12 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ipv6_pool(self) -> IPAMPool | None:
+        """None when its containers have no IPv6."""
+        return self.given_ipv6_pool if self.spec.enable_ipv6 else None
+
+    @property
+    def given_ipv6_pool(self) -> IPAMPool | None:
+        """As it is shown; unused without ``EnableIPv6``."""
         return next((pool for pool in self.spec.ipam.config if ":" in pool.subnet), None)
 
     @property

@@ -6,7 +6,7 @@ import pytest
 from blockbuster import BlockBuster
 
 from davit.drivers import netlink
-from davit.errors import Conflict, Forbidden, InvalidParameter, NotSupported, SystemFailure
+from davit.errors import Conflict, Forbidden, InvalidParameter, SystemFailure
 from davit.model.filters import Filters
 from davit.model.network import EndpointIPAMConfig, EndpointSettings
 from davit.services.networks import options
@@ -119,8 +119,8 @@ async def test_a_refused_address_leaves_nothing(
         ),
         (
             "app",
-            EndpointSettings(ipam_config=EndpointIPAMConfig(link_local_ips=["169.254.8.8"])),
-            NotSupported,
+            EndpointSettings(ipam_config=EndpointIPAMConfig(link_local_ips=["10.9.9.9"])),
+            InvalidParameter,
             "link-local",
         ),
     ],

@@ -145,3 +145,28 @@ async def test_an_address_is_free_again_when_its_container_has_left(world: World
     await world.service.settle()
     again = await world.run("third", {"app": wish6("fd00:231:1::80")})
     assert again.endpoints["app"].addresses[1] == "fd00:231:1::80"
+
+
+async def test_a_subnet_without_ipv6_is_shown_and_not_used(world: World) -> None:
+    await world.network("app", ipam=BOTH)
+    app = world.service.resolve("app")
+    assert [pool.subnet for pool in app.spec.ipam.config] == ["10.232.1.0/24", "fd00:231:1::/64"]
+    wished = wish6("fd00:231:1::80")
+    world.service.check(app, wished)
+    web = await world.run("web", {"app": wished})
+    assert web.endpoints["app"].global_ipv6_address == ""
+    assert run_inside(web, "ip", "-6", "-o", "address", "show", "dev", "eth0") == ""
+    with pytest.raises(InvalidParameter, match="fd01::1: it is not a host address"):
+        world.service.check(app, wish6("fd01::1"))
+
+
+async def test_link_local_addresses_besides(world: World) -> None:
+    config = EndpointIPAMConfig(link_local_ips=["169.254.8.8", "fe80::8"])
+    wished = EndpointSettings(ipam_config=config)
+    world.service.check(world.service.resolve("bridge"), wished)
+    web, cli = await world.run("web", {"bridge": wished}), await world.run("cli")
+    shown = run_inside(web, "ip", "-o", "address", "show", "dev", "eth0")
+    assert f"inet {web.endpoints['bridge'].ip_address}/" in shown
+    assert "inet 169.254.8.8/16" in shown
+    assert "inet6 fe80::8/64" in shown
+    assert "169.254" not in run_inside(cli, "ip", "-o", "address")

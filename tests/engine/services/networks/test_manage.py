@@ -76,7 +76,7 @@ async def test_a_network_may_say_everything(world: World) -> None:
             NotSupported,
             "gateway_mode_ipv4 is not supported; known: com.docker",
         ),
-        (NetworkSpec(name="x", ipam=pool("fd00::/64")), InvalidParameter, "with EnableIPv6"),
+        (NetworkSpec(name="x", ipam=pool("fd00::/127")), InvalidParameter, "fd00::/127"),
         (NetworkSpec(name="x", ipam=pool("10.232")), InvalidParameter, "invalid subnet '10.232'"),
         (
             NetworkSpec(name="x", ipam=pool("10.232.1.128/25")),

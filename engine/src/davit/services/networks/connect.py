@@ -18,7 +18,6 @@ from davit.errors import (
     DavitError,
     Forbidden,
     InvalidParameter,
-    NotSupported,
     SystemFailure,
 )
 from davit.model import ids
@@ -174,14 +173,12 @@ class Sandboxes:
             await self._sandboxes.put(renamed)
 
     def check(self, network: Network, wish: EndpointSettings) -> None:
-        """Raises InvalidParameter for addresses that can never be given, NotSupported."""
+        """Raises InvalidParameter for addresses that can never be given."""
         asked = wish.ipam_config
-        if asked is not None and asked.link_local_ips:
-            raise NotSupported(
-                f"link-local addresses are not supported: leave them out on network {network.name}"
-            )
+        for text in asked.link_local_ips if asked is not None else ():
+            interfaces.link_local(text)
         if asked is not None and asked.ipv6_address:
-            ipv6.check_address(network.ipv6_pool, asked.ipv6_address, network.name)
+            ipv6.check_address(network.given_ipv6_pool, asked.ipv6_address, network.name)
         if options.IFNAME in wish.driver_opts:
             options.check_interface(wish.driver_opts[options.IFNAME], options.IFNAME)
         if wish.mac_address:

@@ -298,11 +298,6 @@ class Networks:
     async def _resolve_all(self, spec: NetworkSpec) -> IPAM:
         """Both families: the IPv4 pool first. Raises as create does."""
         asked = [pool for pool in spec.ipam.config if ":" in pool.subnet]
-        if asked and not spec.enable_ipv6:
-            raise InvalidParameter(
-                f"invalid network config: subnet {asked[0].subnet} is IPv6 and the network is not: "
-                "create it with EnableIPv6, or leave the subnet out"
-            )
         rest = [pool for pool in spec.ipam.config if ":" not in pool.subnet]
         wish = msgspec.structs.replace(spec.ipam, config=rest)
         routes = await asyncio.to_thread(netlink.routes)
@@ -310,8 +305,11 @@ class Networks:
             # It is on a network of the host's: that is what it is for.
             routes = [dataclasses.replace(route, on_link=False) for route in routes]
         found = self._resolve(wish, routes)
+        pool = ipv6.default_pool(self._settings.instance)
         if not spec.enable_ipv6:
-            return found
+            # As Docker has it: a subnet is kept and shown, and nobody gets an address of it.
+            kept = [ipv6.resolve(asked, pool, {})] if asked else []
+            return msgspec.structs.replace(found, config=[*found.config, *kept])
         used = {
             f"network {network.name} ({network.ipv6_pool.subnet})": IPv6Network(
                 network.ipv6_pool.subnet
@@ -319,7 +317,7 @@ class Networks:
             for network in self._networks.all()
             if network.ipv6_pool is not None
         }
-        own = ipv6.resolve(asked, ipv6.default_pool(self._settings.instance), used)
+        own = ipv6.resolve(asked, pool, used)
         return msgspec.structs.replace(found, config=[*found.config, own])
 
     def _resolve(self, wish: IPAM, routes: list[netlink.Route]) -> IPAM:
