@@ -101,7 +101,10 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("data_root = '/x'", "unknown key 'data_root'; known keys: bip, bridge, conmon, data-root"),
+        (
+            "data_root = '/x'",
+            "unknown key 'data_root'; known keys: add-runtime, bip, bridge",
+        ),
         ("mtu = 'wide'", "mtu: 'wide' is not a whole number"),
         ("mtu = [1, 2]", "mtu: one value is needed, 2 are given"),
         ("tls = 1", "tls: '1' is neither true nor false"),
@@ -132,6 +135,13 @@ def test_a_bad_file_is_named(
         (["--tls=perhaps"], "--tls: 'perhaps' is neither true nor false"),
         (["--tls", "--tlscert", "/no/such"], "TLS: cannot read /no/such"),
         (["--log-level", "loud"], "debug, info, warn, error, fatal"),
+        (
+            ["--add-runtime", "kata"],
+            "--add-runtime: invalid runtime argument: kata: use NAME=PROGRAM",
+        ),
+        (["--add-runtime", "runc=/x"], "runtime name 'runc' is reserved"),
+        (["--add-runtime", "a=/x", "--add-runtime", "a=/y"], "runtime 'a' was already defined"),
+        (["--add-runtime", "a=/x", "--default-runtime", "/y/a"], "would be called as the runtime"),
         (["--no-such-flag"], "--no-such-flag"),
         (["--config", "/no/such/file"], "cannot read /no/such/file"),
     ],
@@ -151,3 +161,33 @@ def test_validate_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert caught.value.code == 0
     assert "configuration OK" in capsys.readouterr().out
     assert not root.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "default", "programs"),
+    [
+        ([], "runc", {"runc": "runc"}),
+        (["--default-runtime", "/opt/runc"], "runc", {"runc": "/opt/runc"}),
+        (["--default-runtime", "/opt/crun"], "crun", {"runc": "runc", "crun": "/opt/crun"}),
+        (
+            ["--add-runtime", "slow=/opt/slow", "--add-runtime", "odd=odd"],
+            "runc",
+            {"runc": "runc", "slow": "/opt/slow", "odd": "odd"},
+        ),
+        (
+            ["--add-runtime", "slow=/opt/slow", "--default-runtime", "slow"],
+            "slow",
+            {"runc": "runc", "slow": "/opt/slow"},
+        ),
+    ],
+)
+def test_runtimes(arguments: list[str], default: str, programs: dict[str, str]) -> None:
+    made = settings(*arguments)
+    assert made.default_runtime == default
+    assert made.runtime_programs == {**programs, "io.containerd.runc.v2": programs["runc"]}
+
+
+def test_runtimes_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "davit.toml"
+    file.write_text('[add-runtime]\nslow = "/opt/slow"\n')
+    assert settings("--config", str(file)).runtimes == (("slow", "/opt/slow"),)

@@ -96,6 +96,17 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
+def _runtime(text: str) -> tuple[str, str]:
+    name, separator, program = text.partition("=")
+    if not (separator and name and program):
+        raise InvalidParameter(f"invalid runtime argument: {text}: use NAME=PROGRAM")
+    if name in ("runc", "io.containerd.runc.v2"):
+        raise InvalidParameter(
+            f"runtime name '{name}' is reserved: use another, or default-runtime={program}"
+        )
+    return name, program
+
+
 def _pool(text: str) -> AddressPool:
     pairs = dict(part.partition("=")[::2] for part in text.split(","))
     if set(pairs) != {"base", "size"} or not pairs["size"].isdigit():
@@ -128,8 +139,16 @@ _OPTIONS = (
     _Option(
         ("default-runtime", "runtime-path"),
         "runtime",
-        "PROGRAM",
-        "OCI runtime: runc, crun or a path",
+        "NAME",
+        "OCI runtime of containers that name none; also a program: crun or a path",
+    ),
+    _Option(
+        ("add-runtime", "runtimes"),
+        "runtimes",
+        "NAME=PROGRAM",
+        "a further OCI runtime",
+        _runtime,
+        many=True,
     ),
     _Option(("conmon",), "conmon", "PROGRAM", "container monitor"),
     _Option(("init-path",), "init_path", "FILE", "init for containers that ask for one"),
@@ -252,11 +271,24 @@ def _settings(given: argparse.Namespace) -> Settings:
         values.setdefault("hosts", (f"unix://{values['run_root']}/davit.sock",))
     settings = Settings(**values)
     log_options.check(LogConfig(type=settings.log_driver, config=dict(settings.log_opts)))
+    _check_runtimes(settings)
     if given.validate:
         _validate(settings)
         print("configuration OK")
         raise SystemExit(0)
     return settings
+
+
+def _check_runtimes(settings: Settings) -> None:
+    names = [name for name, _ in settings.runtimes]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidParameter(f"--add-runtime: runtime '{name}' was already defined")
+    if settings.runtime not in names and settings.default_runtime in names:
+        raise InvalidParameter(
+            f"--default-runtime: {settings.runtime} would be called as the runtime "
+            f"'{settings.default_runtime}' of --add-runtime: give this name, or another to that one"
+        )
 
 
 def _read_file(name: str) -> dict[str, Any]:
@@ -286,7 +318,7 @@ def _read_file(name: str) -> dict[str, Any]:
             raise InvalidParameter(f"{path}: unknown key {key!r}; known keys: {known}")
         option = by_name[key]
         items = value if isinstance(value, list) else [value]
-        if option.value == "KEY=VALUE" and isinstance(value, dict):
+        if option.value in ("KEY=VALUE", "NAME=PROGRAM") and isinstance(value, dict):
             items = [f"{name}={_text(item)}" for name, item in value.items()]
         values[option.field] = _convert(option, [_text(item) for item in items], f"{path}: {key}")
     return values
@@ -313,7 +345,8 @@ def _convert(option: _Option, texts: list[str], place: str) -> Any:
 
 def _validate(settings: Settings) -> None:
     """Check what only this machine can tell."""
-    for program in (settings.runtime, settings.conmon):
+    default = settings.runtime_programs[settings.default_runtime]
+    for program in (default, *dict(settings.runtimes).values(), settings.conmon):
         if shutil.which(program) is None:
             raise InvalidParameter(f"{program} is not installed, or not in PATH")
     from davit.daemon import tls_files

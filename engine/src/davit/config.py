@@ -46,7 +46,9 @@ class Settings:
     tls: TLS on TCP; None when nobody said so, and then plain TCP is for the loopback only.
     tls_verify: TLS, and clients need a certificate signed by ``tls_ca``.
     group: group that owns unix sockets; the name or number, empty for root's.
-    runtime, conmon: executables, looked up in PATH when not absolute.
+    runtime: OCI runtime of containers that name none: one of ``runtimes`` or ``runc``, or else an
+        executable. runtimes: further ones, name and executable.
+    conmon: executable; as all of them, looked up in PATH when not absolute.
     userns_remap: whose subordinate IDs containers have: a user, ``user:group``, numbers, or
         ``default`` for the user ``davit``; empty for the host's IDs.
     log_driver, log_opts: of containers that name no driver; the options also of those that name
@@ -69,6 +71,7 @@ class Settings:
     group: str = ""
     pidfile: Path | None = None
     runtime: str = "runc"
+    runtimes: tuple[tuple[str, str], ...] = ()
     conmon: str = "conmon"
     init_path: str = ""
     userns_remap: str = ""
@@ -104,6 +107,21 @@ class Settings:
     def allows_plain_tcp(self) -> bool:
         """Whether TLS was declined in so many words, as dockerd wants to hear it."""
         return not self.uses_tls and False in (self.tls, self.tls_verify)
+
+    @property
+    def default_runtime(self) -> str:
+        """Name of the runtime that containers get that name none."""
+        return self.runtime if self.runtime in dict(self.runtimes) else Path(self.runtime).name
+
+    @property
+    def runtime_programs(self) -> dict[str, str]:
+        """The executable of each name that containers may give for their runtime."""
+        programs = {"runc": "runc", **dict(self.runtimes)}
+        programs.setdefault(self.default_runtime, self.runtime)
+        if self.default_runtime == "runc":
+            programs["runc"] = self.runtime
+        # What clients of containerd call it.
+        return {**programs, "io.containerd.runc.v2": programs["runc"]}
 
     @property
     def instance(self) -> str:

@@ -40,6 +40,7 @@ from davit.drivers.cgroup import UsageReader
 from davit.drivers.conmon import ConmonMonitors
 from davit.drivers.conmon.layout import Layout
 from davit.drivers.conmon.runtime import Runtime
+from davit.drivers.conmon.runtimes import Runtimes
 from davit.drivers.logs.forward import Forwarder
 from davit.drivers.logs.keeper import LogKeeper
 from davit.drivers.logs.reader import LogReader
@@ -127,7 +128,8 @@ async def _serve(
         # Drivers: the kernel, conmon and the OCI runtime.
         layout = _layout(paths)
         await asyncio.to_thread(layout.make)
-        runtime = Runtime(settings.runtime, paths.runtime_root)
+        programs = settings.runtime_programs
+        runtime = Runtime(programs[settings.default_runtime], paths.runtime_root)
         monitors = ConmonMonitors(settings.conmon, runtime, layout)
 
         # Services, each with those below it.
@@ -248,8 +250,9 @@ async def _erase(settings: Settings, data: bool) -> None:
     paths = Paths(data=settings.data_root, run=settings.run_root)
     database = Database(paths.database)
     network_service = NetworkService(settings, paths, database, EventService())
-    runtime = Runtime(settings.runtime, paths.runtime_root)
-    await erasing.erase(settings, paths, runtime, network_service, data=data)
+    default = settings.runtime_programs[settings.default_runtime]
+    runtimes = Runtimes(Runtime(default, paths.runtime_root), _layout(paths))
+    await erasing.erase(settings, paths, runtimes, network_service, data=data)
     await network_service.close()
 
 

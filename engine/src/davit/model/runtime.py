@@ -8,13 +8,15 @@ import msgspec
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """What conmon needs to create a container. Paths are absolute.
 
-    bundle: directory with ``config.json``. log: k8s-file log, empty for no log at all; log_limit:
+    bundle: directory with ``config.json``. runtime: OCI runtime, path or name in PATH, empty for
+    the driver's default. log: k8s-file log, empty for no log at all; log_limit:
     bytes after which conmon begins it anew by itself, 0 for never.
     stdin: keep standard input open; stdin_once: close it when the first client leaves.
     """
 
     container_id: str
     bundle: str
+    runtime: str = ""
     log: str
     log_limit: int = 0
     terminal: bool = False

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
-class Runtime(Protocol):
+class Runtimes(Protocol):
     async def delete(self, container_id: str) -> None:
         """Kill what is left of the container and drop its state and cgroup."""
         ...
@@ -39,7 +39,7 @@ class Networks(Protocol):
 
 
 async def erase(
-    settings: Settings, paths: Paths, runtime: Runtime, networks: Networks, *, data: bool
+    settings: Settings, paths: Paths, runtimes: Runtimes, networks: Networks, *, data: bool
 ) -> None:
     """End all containers and remove every kernel object of this instance.
 
@@ -48,7 +48,7 @@ async def erase(
     """
     for state in await asyncio.to_thread(_entries, paths.runtime_root):
         try:
-            await runtime.delete(state.name)
+            await runtimes.delete(state.name)
         except DavitError as error:
             logger.error("%s", error.message)
     await _end_monitors(paths.run)

@@ -49,7 +49,8 @@ class SystemService:
         """Return everything; the first call runs ``runc --version`` and ``conmon --version``."""
         if self._components is None:
             runtime, monitor = await asyncio.gather(
-                _version(self._settings.runtime), _version(self._settings.conmon)
+                _version(self._settings.runtime_programs[self._settings.default_runtime]),
+                _version(self._settings.conmon),
             )
             self._components = (runtime, monitor)
         runtime, monitor = self._components

@@ -199,7 +199,9 @@ async def test_predefined_networks_only_when_named(world: World) -> None:
 
 
 async def test_the_runtimes_are_listed_once(world: World) -> None:
-    with pytest.raises(InvalidParameter, match=r"here: runc, crun, io\.containerd\.runc\.v2$"):
+    with pytest.raises(
+        InvalidParameter, match=r"name: kata; known here: runc, io\.containerd\.runc\.v2;"
+    ):
         await world.create("box", **host(Runtime="kata"))
 
 

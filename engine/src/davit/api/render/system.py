@@ -129,8 +129,10 @@ def info(seen: Overview, api: tuple[int, int]) -> dict[str, Any]:
         "Labels": settings.labels,
         "ExperimentalBuild": False,
         "ServerVersion": __version__,
-        "Runtimes": {seen.runtime.name: {"path": settings.runtime}},
-        "DefaultRuntime": seen.runtime.name,
+        "Runtimes": {
+            name: {"path": program} for name, program in settings.runtime_programs.items()
+        },
+        "DefaultRuntime": settings.default_runtime,
         "Swarm": {
             "NodeID": "",
             "NodeAddr": "",

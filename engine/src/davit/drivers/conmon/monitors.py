@@ -22,6 +22,7 @@ from pathlib import Path
 from davit.drivers.conmon.console import AttachConsole
 from davit.drivers.conmon.layout import MONITOR_PID, Layout
 from davit.drivers.conmon.runtime import Runtime, readable
+from davit.drivers.conmon.runtimes import Runtimes
 from davit.drivers.conmon.spawn import Report, spawn
 from davit.drivers.conmon.stdin import Stdin, StdinConsole
 from davit.errors import Conflict, InvalidParameter, SystemFailure
@@ -46,6 +47,7 @@ _BAD_COMMAND = ("executable file not found", "no such file or directory", "permi
 class ConmonMonitors:
     """conmon: path or name in PATH of the executable.
 
+    runtime: of containers whose launch names none.
     patience: seconds that a runtime or a monitor has to come to its end before it is killed.
     """
 
@@ -53,7 +55,7 @@ class ConmonMonitors:
 
     def __init__(self, conmon: str, runtime: Runtime, layout: Layout) -> None:
         self._conmon = conmon
-        self._runtime = runtime
+        self._runtimes = Runtimes(runtime, layout)
         self._layout = layout
         # Consoles connected before their exec began, so that no output is lost.
         self._early: dict[str, AttachConsole] = {}
@@ -76,7 +78,8 @@ class ConmonMonitors:
 
     async def _create(self, launch: Launch) -> Launched:
         home = Path(launch.bundle)
-        arguments = self._arguments(launch.container_id, launch.container_id, home)
+        runtime = await self._runtimes.choose(launch.container_id, launch.runtime)
+        arguments = self._arguments(runtime, launch.container_id, launch.container_id, home)
         arguments += ["--exit-dir", str(self._layout.exits)]
         arguments += ["--log-path", f"k8s-file:{launch.log}" if launch.log else "none"]
         if launch.log and launch.log_limit:
@@ -105,7 +108,8 @@ class ConmonMonitors:
         async with AsyncExitStack() as undo:
             undo.push_async_callback(asyncio.to_thread, self._layout.clear, launch.exec_id)
             await asyncio.to_thread(prepare)
-            arguments = self._arguments(launch.container_id, launch.exec_id, home)
+            runtime = await self._runtimes.of(launch.container_id)
+            arguments = self._arguments(runtime, launch.container_id, launch.exec_id, home)
             arguments += ["--exit-dir", str(home / "exits"), "--log-path", "none"]
             arguments += ["--exec", "--exec-attach", "--exec-process-spec", str(specification)]
             if launch.terminal:
@@ -131,7 +135,7 @@ class ConmonMonitors:
         return await asyncio.to_thread(self._left_execs)
 
     async def start(self, container_id: str) -> None:
-        await self._runtime.start(container_id)
+        await (await self._runtimes.of(container_id)).start(container_id)
 
     async def wait(self, process_id: str, launched: Launched) -> Exit:
         await pidfd.wait_end(launched.conmon_pid, launched.start_ticks)
@@ -153,16 +157,16 @@ class ConmonMonitors:
         return pidfd.start_ticks(launched.conmon_pid) == launched.start_ticks
 
     async def kill(self, container_id: str, signal: int) -> None:
-        await self._runtime.kill(container_id, signal)
+        await (await self._runtimes.of(container_id)).kill(container_id, signal)
 
     async def pause(self, container_id: str) -> None:
-        await self._runtime.pause(container_id)
+        await (await self._runtimes.of(container_id)).pause(container_id)
 
     async def resume(self, container_id: str) -> None:
-        await self._runtime.resume(container_id)
+        await (await self._runtimes.of(container_id)).resume(container_id)
 
     async def update(self, container_id: str, resources: Mapping[str, object]) -> None:
-        await self._runtime.update(container_id, resources)
+        await (await self._runtimes.of(container_id)).update(container_id, resources)
 
     async def forget(self, process_id: str) -> None:
         early = self._early.pop(process_id, None)
@@ -171,7 +175,7 @@ class ConmonMonitors:
         stdin = self._stdins.pop(process_id, None)
         if stdin is not None:
             stdin.abort()
-        await self._runtime.delete(process_id)
+        await self._runtimes.delete(process_id)
         await self._end_monitor(process_id)
         await asyncio.to_thread(self._layout.clear, process_id)
 
@@ -215,12 +219,14 @@ class ConmonMonitors:
                 os.kill(found[0], signal.SIGKILL)
             await pidfd.wait_end(*found)
 
-    def _arguments(self, container_id: str, unique_id: str, home: Path) -> list[str]:
+    def _arguments(
+        self, runtime: Runtime, container_id: str, unique_id: str, home: Path
+    ) -> list[str]:
         return [
             *("--api-version", "1"),
             *("--cid", container_id, "--cuuid", unique_id, "--name", container_id[:12]),
-            *("--runtime", self._runtime.executable),
-            f"--runtime-arg=--root={self._runtime.root}",
+            *("--runtime", runtime.executable),
+            f"--runtime-arg=--root={runtime.root}",
             *("--bundle", str(home)),
             *("--container-pidfile", str(home / "pid")),
             *("--conmon-pidfile", str(home / MONITOR_PID)),

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from davit.drivers.conmon import shortcuts
-from davit.errors import Conflict, SystemFailure
+from davit.errors import Conflict, DavitError, SystemFailure
 from davit.sys import process
 
 # What runc and crun say of a container that has ended, or of one that they have never seen.
@@ -48,7 +48,7 @@ class Runtime:
         try:
             completed = await process.run([self.executable, "features"])
             return frozenset(msgspec.json.decode(completed.stdout, type=_Features).mount_options)
-        except (OSError, msgspec.DecodeError):
+        except (DavitError, OSError, msgspec.DecodeError):
             return frozenset()
 
     async def start(self, container_id: str) -> None:

@@ -9,7 +9,6 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
-from pathlib import Path
 
 import msgspec
 
@@ -23,8 +22,6 @@ from davit.services.containers import endpoints, fill, links, merge, mounts, rem
 from davit.services.containers.context import Context
 from davit.services.containers.mounts import MountWish
 from davit.spec import build
-
-_RUNTIMES = ("runc", "crun", "io.containerd.runc.v2")
 
 
 async def create(ctx: Context, name: str, request: CreateRequest, platform: str = "") -> Created:
@@ -52,7 +49,7 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
     machine = validate.Host(
         cpus=os.cpu_count() or 1,
         memory_nodes=ctx.host.memory_nodes,
-        runtimes=tuple(dict.fromkeys((*_RUNTIMES, Path(ctx.settings.runtime).name))),
+        runtimes=tuple(ctx.settings.runtime_programs),
     )
     warnings = validate.check(config, host, machine)
     remapping.check(host, ctx.remap)
@@ -136,7 +133,7 @@ def _with_defaults(ctx: Context, asked: HostConfig) -> HostConfig:
             log, LogConfig(type=ctx.settings.log_driver, config=dict(ctx.settings.log_opts))
         ),
         shm_size=asked.shm_size or ctx.settings.default_shm_size,
-        runtime=asked.runtime or Path(ctx.settings.runtime).name,
+        runtime=asked.runtime or ctx.settings.default_runtime,
     )
 
 

@@ -28,6 +28,7 @@ from davit.services.containers import (
     prepare,
     remapping,
     remove,
+    validate,
 )
 from davit.services.containers.context import Context, Run
 from davit.services.containers.files import Files
@@ -121,6 +122,9 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
     paths, host = ctx.paths, container.host_config
     modes = (("net", host.network_mode), ("ipc", host.ipc_mode), ("pid", host.pid_mode))
     donors = {kind: found for kind, mode in modes if (found := prepare.donor(ctx, mode))}
+    programs = ctx.settings.runtime_programs
+    # The name was known when the container was created; this davitd may have other settings.
+    validate.check_runtime(host.runtime, programs)
     await asyncio.to_thread(prepare.make_directories, paths, container.id)
     undo.push_async_callback(cleanup.remove_tree, paths.bundle(container.id))
     for refuse in ctx.before_launch:
@@ -156,6 +160,7 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
     launch = Launch(
         container_id=container.id,
         bundle=str(paths.bundle(container.id)),
+        runtime=programs[host.runtime],
         log="" if host.log_config.type == "none" else str(paths.log(container.id)),
         log_limit=log_options.limits(host.log_config).brake,
         terminal=container.config.tty,

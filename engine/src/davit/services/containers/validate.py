@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from davit.errors import InvalidParameter, NotSupported
@@ -40,15 +41,21 @@ def check(config: ContainerConfig, host: HostConfig, machine: Host) -> list[str]
     _check_modes(config, host)
     _check_network(config, host)
     log_options.check(host.log_config)
-    if host.runtime and host.runtime not in machine.runtimes:
-        raise InvalidParameter(
-            f"unknown or invalid runtime name: {host.runtime}; "
-            f"known here: {', '.join(machine.runtimes)}"
-        )
+    if host.runtime:
+        check_runtime(host.runtime, machine.runtimes)
     warnings = resources.check(host, cpus=machine.cpus, memory_nodes=machine.memory_nodes)
     if host.network_mode == "host" and (host.port_bindings or host.publish_all_ports):
         warnings.append("Published ports are discarded when using host network mode")
     return warnings
+
+
+def check_runtime(name: str, known: Collection[str]) -> None:
+    """Raise InvalidParameter for an OCI runtime that davitd was not told of."""
+    if name not in known:
+        raise InvalidParameter(
+            f"unknown or invalid runtime name: {name}; known here: {', '.join(known)}; "
+            "davitd learns of others by --add-runtime"
+        )
 
 
 def _check_config(config: ContainerConfig) -> None:
