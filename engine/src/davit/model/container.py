@@ -166,16 +166,14 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that ``inspect`` and ``list`` show of a container.
 
     directory: what it keeps on the host; root_fs: where its layers are mounted while it runs;
-    layers: directories of its image, lowest first; image_tagged: whether ``config.image`` still
-    names its image. links: ``/other:/name/alias``; link_names: ``/parent/alias`` of those that
-    link to it. Sizes are bytes, None when not asked for.
+    layers: directories of its image, lowest first (all three for ``inspect`` only).
+    image_tagged: whether ``config.image`` still names its image. links: ``/other:/name/alias``;
+    link_names: ``/parent/alias`` of those that link to it. Sizes are bytes, None when not asked
+    for.
     """
 
     container: Container
     sandbox: Sandbox | None
-    directory: str
-    root_fs: str
-    layers: list[str]
     network_ids: dict[str, str]
     image_tagged: bool = True
     health: Health | None = None
@@ -184,6 +182,9 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     link_names: list[str] = []
     size_rw: int | None = None
     size_root_fs: int | None = None
+    directory: str = ""
+    root_fs: str = ""
+    layers: list[str] = []
 
 
 class Processes(Wire, frozen=True):

@@ -6,6 +6,8 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from davit.drivers.volume import disk_usage
 from davit.errors import InvalidParameter, NotFound
 from davit.model.container import Container, Details, Status
@@ -16,7 +18,14 @@ from davit.services.containers.context import Context
 
 async def inspect(ctx: Context, reference: str, *, size: bool = False) -> Details:
     """Everything about one container. size: measure its files. Raises NotFound."""
-    return await _details(ctx, ctx.store.get(reference), links.names(ctx), size=size)
+    container = ctx.store.get(reference)
+    paths = ctx.paths
+    return msgspec.structs.replace(
+        await _details(ctx, container, links.names(ctx), {}, size=size),
+        directory=str(paths.container(container.id)),
+        root_fs=str(paths.rootfs(container.id)),
+        layers=_layer_directories(ctx, container),
+    )
 
 
 async def select(
@@ -24,8 +33,8 @@ async def select(
 ) -> list[Details]:
     """Containers that pass :data:`davit.model.container.LIST_FILTERS`, newest first.
 
-    every: also those that do not run; a status, exit code or limit asks for these, too.
-    Raises InvalidParameter.
+    every: also those that do not run; a status, exit code or limit asks for these, too. The paths
+    on the host are left out. Raises InvalidParameter.
     """
     every = every or limit > 0 or "status" in filters or "exited" in filters
     tests = _tests(ctx, filters)
@@ -38,20 +47,25 @@ async def select(
     if limit > 0:
         found = found[:limit]
     link_names = links.names(ctx)
-    return [await _details(ctx, container, link_names, size=size) for container in found]
+    images: dict[str, str] = {}
+    return [await _details(ctx, row, link_names, images, size=size) for row in found]
 
 
 async def _details(
-    ctx: Context, container: Container, link_names: Mapping[str, list[str]], *, size: bool
+    ctx: Context,
+    container: Container,
+    link_names: Mapping[str, list[str]],
+    images: dict[str, str],
+    *,
+    size: bool,
 ) -> Details:
-    paths = ctx.paths
-    try:
-        tagged = ctx.images.resolve(container.config.image).id == container.image_id
-    except (NotFound, InvalidParameter):
-        tagged = False
+    """images: the IDs that names of images have turned out to be so far."""
+    image = container.config.image
+    if image not in images:
+        images[image] = _image_id(ctx, image)
     size_rw = size_root = None
     if size:
-        size_rw = await asyncio.to_thread(disk_usage, paths.upper(container.id))
+        size_rw = await asyncio.to_thread(disk_usage, ctx.paths.upper(container.id))
         size_root = size_rw + _image_size(ctx, container)
     ids = {}
     for name in container.networks:
@@ -62,11 +76,8 @@ async def _details(
     return Details(
         container=container,
         sandbox=ctx.networks.sandbox(container.id),
-        directory=str(paths.container(container.id)),
-        root_fs=str(paths.rootfs(container.id)),
-        layers=_layer_directories(ctx, container),
         network_ids=ids,
-        image_tagged=tagged,
+        image_tagged=images[image] == container.image_id,
         health=ctx.health.get(container.id),
         exec_ids=ctx.exec_ids(container.id),
         links=links.shown(ctx, container),
@@ -74,6 +85,13 @@ async def _details(
         size_rw=size_rw,
         size_root_fs=size_root,
     )
+
+
+def _image_id(ctx: Context, name: str) -> str:
+    try:
+        return ctx.images.resolve(name).id
+    except (NotFound, InvalidParameter):
+        return ""
 
 
 def _layer_directories(ctx: Context, container: Container) -> list[str]:
