@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 from ansible_collections.davit.fleet.plugins.module_utils import _fields, _ownership
@@ -148,8 +149,25 @@ def _pools_fit(options: dict[str, Any], applied: dict[str, Any], found: dict[str
     wanted = _IPAM.wire(options)
     if wanted is None:
         return not applied.get("ipam_config")
-    shown = (found.get("IPAM") or {}).get("Config") or []
+    wanted = [_canon(pool) for pool in wanted]
+    shown = [_canon(pool) for pool in (found.get("IPAM") or {}).get("Config") or []]
     return len(wanted) <= len(shown) and all(
         any(all(pool.get(key) == value for key, value in item.items()) for pool in shown)
         for item in wanted
     )
+
+
+def _canon(value: Any) -> Any:
+    """Addresses and subnets of a pool in one spelling: engines differ, most of all in IPv6's."""
+    if isinstance(value, dict):
+        return {key: _canon(item) for key, item in value.items()}
+    for read in (ipaddress.ip_address, _subnet):
+        try:
+            return str(read(value))
+        except ValueError:
+            pass
+    return value
+
+
+def _subnet(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(text, strict=False)

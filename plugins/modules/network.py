@@ -32,7 +32,7 @@ options:
     type: bool
     default: false
   driver:
-    description: Network driver, V(bridge) by default.
+    description: Network driver, V(bridge) by default. V(macvlan) puts containers onto a network that the host is on.
     type: str
   internal:
     description: Whether the network has no way out of the host.
@@ -44,13 +44,13 @@ options:
     description: Whether the network has IPv6 addresses, too.
     type: bool
   driver_options:
-    description: Options for the driver, for example V(com.docker.network.bridge.name).
+    description: Options for the driver, for example V(com.docker.network.bridge.name), or V(parent) of V(macvlan).
     type: dict
   labels:
     description: Labels of the network.
     type: dict
   ipam_config:
-    description: Address pools; by default the engine chooses one.
+    description: Address pools, one for each address family; by default the engine chooses.
     type: list
     elements: dict
     suboptions:
@@ -75,6 +75,27 @@ EXAMPLES = r"""
     ipam_config:
       - subnet: 10.80.0.0/24
         gateway: 10.80.0.1
+
+- name: Give it IPv6, too, and keep an address free
+  davit.fleet.network:
+    name: app
+    enable_ipv6: true
+    ipam_config:
+      - subnet: 10.80.0.0/24
+        aux_addresses:
+          printer: 10.80.0.9
+      - subnet: fd00:80::/64
+
+- name: Put containers onto the network behind eth1
+  davit.fleet.network:
+    name: lan
+    driver: macvlan
+    driver_options:
+      parent: eth1
+    ipam_config:
+      - subnet: 192.0.2.0/24
+        gateway: 192.0.2.1
+        iprange: 192.0.2.192/26
 """
 
 RETURN = r"""

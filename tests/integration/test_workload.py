@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import subprocess
@@ -267,3 +268,42 @@ def test_truncated_archive_is_refused(fleet: Fleet, archive: Path) -> None:
 def test_image_that_is_nowhere(fleet: Fleet) -> None:
     failed = fleet.run("image", name="app:9", source="local", fails=True)
     assert "app:9" in failed["msg"]
+
+
+def test_network_of_both_families(fleet: Fleet) -> None:
+    pools: list[dict[str, Any]] = [
+        {"subnet": "FD00:231:9:0::/64", "aux_addresses": {"nas": "fd00:231:9::8"}},
+        {"subnet": "10.231.9.0/24", "iprange": "10.231.9.64/26"},
+    ]
+    lan = {"name": "lan", "enable_ipv6": True, "ipam_config": pools}
+    fleet.apply("network", **lan)
+    fleet.run("container", name="web", networks=["lan"], **RUN)
+    endpoint = fleet.inspect("web")["NetworkSettings"]["Networks"]["lan"]
+    assert ipaddress.ip_address(endpoint["IPAddress"]) in ipaddress.ip_network("10.231.9.64/26")
+    assert endpoint["GlobalIPv6Address"].startswith("fd00:231:9::")
+    pools[0]["aux_addresses"] = {"nas": "fd00:231:9::9"}
+    assert [action["action"] for action in fleet.apply("network", **lan)["actions"]] == ["recreate"]
+    assert fleet.inspect("web")["NetworkSettings"]["Networks"]["lan"]["GlobalIPv6Address"]
+
+
+def test_network_of_driver_macvlan(fleet: Fleet, cable: str) -> None:
+    pools = [{"subnet": "10.231.9.0/24", "gateway": "10.231.9.1"}]
+    lan: dict[str, Any] = {"name": "lan", "driver": "macvlan", "ipam_config": pools}
+    fleet.apply("network", **lan, driver_options={"parent": cable})
+    fleet.run("container", name="web", networks=["lan"], **RUN)
+    assert fleet.inspect("web")["NetworkSettings"]["Networks"]["lan"]["Gateway"] == "10.231.9.1"
+    private = {"parent": cable, "macvlan_mode": "private"}
+    renewed = fleet.apply("network", **lan, driver_options=private)
+    assert [action["action"] for action in renewed["actions"]] == ["recreate"]
+
+
+@pytest.fixture
+def cable() -> Iterator[str]:
+    """An interface of the host's that leads to another one only."""
+    name = f"cable{os.getpid()}"[:12]
+    peer = f"{name}p"
+    subprocess.run(
+        ["ip", "link", "add", name, "up", "type", "veth", "peer", "name", peer], check=True
+    )
+    yield name
+    subprocess.run(["ip", "link", "delete", name], check=True)

@@ -27,7 +27,7 @@ def made(options: dict[str, Any], owner: str = "shop") -> dict[str, Any]:
         "Internal": False,
         "Options": {},
         **body,
-        "IPAM": {"Driver": "default", "Config": [{"Gateway": "10.0.0.1", **pools[0]}]},
+        "IPAM": {"Driver": "default", "Config": [{"Gateway": "10.0.0.1", **pools[0]}, *pools[1:]]},
     }
 
 
@@ -37,6 +37,9 @@ def made(options: dict[str, Any], owner: str = "shop") -> dict[str, Any]:
         {},
         {"internal": True},
         {"ipam_config": SUBNET},
+        {"enable_ipv6": True},
+        {"enable_ipv6": True, "ipam_config": [*SUBNET, {"subnet": "fd00:5::/64"}]},
+        {"driver": "macvlan", "driver_options": {"parent": "eth0"}},
         {"labels": {"tier": "front"}},
         {"driver_options": {"com.docker.network.driver.mtu": 1400}},
     ],
@@ -64,3 +67,25 @@ def test_old_network_can_be_made_again() -> None:
     assert action.data["old"]["Labels"] == found["Labels"]
     assert action.before == {"internal": False}
     assert action.after == {"internal": True}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"subnet": "fd00:6::/64"},
+        {"subnet": "fd00:5::/64", "gateway": "fd00:5::2"},
+        {"subnet": "fd00:5::/64", "aux_addresses": {"nas": "fd00:5::9"}},
+    ],
+)
+def test_a_pool_that_differs_renews_the_network(changed: dict[str, Any]) -> None:
+    pool = {"subnet": "fd00:5::/64", "aux_addresses": {"nas": "fd00:5::8"}}
+    found = made(wanted(enable_ipv6=True, ipam_config=[*SUBNET, pool]))
+    (action,) = plan(wanted(enable_ipv6=True, ipam_config=[changed, *SUBNET]), found, "shop")
+    assert action.verb == "recreate"
+
+
+def test_spelling_and_order_of_pools_do_not_matter() -> None:
+    aux = {"nas": "fd00:5::8"}
+    found = made(wanted(ipam_config=[*SUBNET, {"subnet": "fd00:5::/64", "aux_addresses": aux}]))
+    other = {"subnet": "FD00:5:0::/64", "aux_addresses": {"nas": "fd00:5:0:0::8"}}
+    assert plan(wanted(ipam_config=[other, {"subnet": "10.0.0.0/24"}]), found, "shop") == []
