@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,6 +150,53 @@ async def test_nothing_is_lost_or_doubled_while_a_follower_reads(writer: Writer)
     assert got == list(range(writer.count))
     assert await read(writer.log) == got
     assert len(segments.numbered(writer.log)) > 20
+
+
+def test_a_reader_goes_to_the_next_file_although_conmon_goes_on_meanwhile(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments.prepare(writer.log, LIMITS)
+    writer.write(1)
+    read = segments.inode_of(writer.log)
+    assert read is not None
+
+    def go_on() -> None:
+        segments.spare(writer.log).replace(writer.log)
+        segments.prepare(writer.log, LIMITS)
+
+    go_on()
+    listed = segments.numbered
+
+    def list_late(log: Path) -> list[segments.Segment]:
+        monkeypatch.undo()
+        go_on()
+        return listed(log)
+
+    monkeypatch.setattr(segments, "numbered", list_late)
+    found = segments.after(writer.log, read, 1)
+    assert found is not None
+    os.close(found[0])
+    assert found[1] == 2
+
+
+def test_a_reader_finds_what_a_listing_has_missed(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names made while a directory is read may be listed or not (readdir(3))."""
+    segments.prepare(writer.log, LIMITS)
+    read = segments.inode_of(writer.log)
+    assert read is not None
+    for _ in range(2):
+        segments.spare(writer.log).replace(writer.log)
+        segments.prepare(writer.log, LIMITS)
+    listed = segments.numbered
+    monkeypatch.setattr(
+        segments, "numbered", lambda log: [file for file in listed(log) if file.number != 2]
+    )
+    found = segments.after(writer.log, read, 1)
+    assert found is not None
+    os.close(found[0])
+    assert found[1] == 2
 
 
 async def test_the_keeper_goes_on_when_nothing_can_be_written(

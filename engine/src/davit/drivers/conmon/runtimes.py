@@ -25,8 +25,7 @@ class Runtimes:
 
     async def choose(self, container_id: str, program: str) -> Runtime:
         """Set the runtime of a container that is about to be created; empty for the default."""
-        runtime = Runtime(program, self._default.root) if program else self._default
-        await asyncio.to_thread(self._file(container_id).write_text, runtime.executable)
+        runtime = await asyncio.to_thread(self._write, container_id, program)
         self._by_container[container_id] = runtime
         return runtime
 
@@ -41,6 +40,11 @@ class Runtimes:
         """Have its runtime drop what is left of a container; of an exec nothing is. Idempotent."""
         await (await self.of(process_id)).delete(process_id)
         self._by_container.pop(process_id, None)
+
+    def _write(self, container_id: str, program: str) -> Runtime:
+        runtime = Runtime(program, self._default.root) if program else self._default
+        self._file(container_id).write_text(runtime.executable)
+        return runtime
 
     def _read(self, container_id: str) -> Runtime:
         try:

@@ -123,7 +123,7 @@ def _open(log: Path) -> tuple[int, int | None] | None:
         return None
     number = position.number or next((f.number for f in files if f.inode == position.inode), 0)
     for file in files:
-        if file.inode in (reserved, current) or file.number < number:
+        if file.inode == reserved or file.number < number:
             continue
         with contextlib.suppress(FileNotFoundError):
             descriptor = segments.open_segment(file.path)

@@ -79,18 +79,22 @@ def after(log: Path, inode: int, number: int | None) -> tuple[int, int | None] |
 
     None when that file is still the one that is written.
     """
-    current = inode_of(log)
-    if current is None or current == inode:
+    if inode_of(log) in (None, inode):
         return None
-    reserved = inode_of(spare(log))
     files = numbered(log)
     if number is None:
         number = next((file.number for file in files if file.inode == inode), None)
     if number is not None:
-        for file in files:
-            if file.number > number and file.inode not in (current, reserved):
-                with contextlib.suppress(FileNotFoundError):
-                    return open_segment(file.path), file.number
+        # conmon goes on meanwhile: what was the current file when this began may be an earlier one
+        # by now. The order of the numbers holds.
+        last = next((file for file in files if file.number > number), None)
+        # A listing may miss a name that is made while it is read, and have a later one.
+        for following in range(number + 1, last.number if last else 0):
+            with contextlib.suppress(FileNotFoundError):
+                return open_segment(_name(log, following)), following
+        if last and last.inode != inode_of(spare(log)):
+            with contextlib.suppress(FileNotFoundError):
+                return open_segment(last.path), last.number
     descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
     return descriptor, number_of(log, descriptor)
 
@@ -147,9 +151,10 @@ def prepare(log: Path, limits: LogLimits, *, stopped: bool = False) -> None:
 def tidy(log: Path, limits: LogLimits) -> None:
     """Compress earlier files where that is wanted, and delete what is too much."""
     current = inode_of(log)
-    if current is None:
-        return
-    files = earlier(log, current)
+    number = next((file.number for file in numbered(log) if file.inode == current), None)
+    if number is None:
+        return  # not yet: which files are earlier ones is told by the number
+    files = [file for file in numbered(log) if file.number < number]
     for name in log.parent.glob(f"{log.name}.*{_COMPRESSED}.new"):
         name.unlink()
     kept = limits.max_file - 1
@@ -165,6 +170,10 @@ def tidy(log: Path, limits: LogLimits) -> None:
             _compress(file.path)
 
 
+def _name(log: Path, number: int) -> Path:
+    return log.with_name(f"{log.name}.{number}")
+
+
 def is_full(log: Path, limits: LogLimits) -> bool:
     return _size(log) >= limits.max_size
 
@@ -178,12 +187,12 @@ def _lay_ready(log: Path) -> None:
         number += 1
         # Linked by what is there now: conmon may be faster, and then this is its next file.
         with contextlib.suppress(FileNotFoundError):
-            os.link(log, f"{log}.{number}")
+            os.link(log, _name(log, number))
     if reserved is not None:
         if reserved in inodes:
             return
         spare(log).unlink(missing_ok=True)
-    name = f"{log}.{number + 1}"
+    name = _name(log, number + 1)
     os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     try:
         os.link(name, spare(log))
