@@ -19,7 +19,10 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MountPoint(Wire, frozen=True):
-    """A mount as ``inspect`` shows it: what ``Binds``, ``Mounts`` and the image came to."""
+    """A mount as ``inspect`` shows it: what ``Binds``, ``Mounts`` and the image came to.
+
+    subpath: the part of the volume that is mounted, relative to it, empty for the whole.
+    """
 
     type: str = "bind"
     name: str = ""
@@ -29,6 +32,7 @@ class MountPoint(Wire, frozen=True):
     mode: str = ""
     rw: bool = msgspec.field(default=True, name="RW")
     propagation: str = ""
+    subpath: str = ""
 
 
 class VolumeSpec(Wire, frozen=True):

@@ -80,36 +80,37 @@ def create_netns(owner: Path) -> int:
 
 
 @contextlib.contextmanager
-def idmapped(sources: Sequence[Path], userns: Path, scratch: Path) -> Iterator[list[Path]]:
-    """Bind directories so that IDs on disk are those inside the namespace. Blocking.
+def idmapped(sources: Sequence[Path], userns: Path | None, scratch: Path) -> Iterator[list[Path]]:
+    """Bind directories and files so that IDs on disk are those inside the namespace. Blocking.
+
+    userns: None leaves the IDs as they are.
 
     Yields their paths, short ones below ``scratch``, which are there for as long as the body runs;
     what is mounted from them meanwhile stays. Raises SystemFailure.
     """
     base = scratch / secrets.token_hex(3)
     made: list[Path] = []
-    namespace = os.open(userns, os.O_RDONLY | os.O_CLOEXEC)
+    namespace = os.open(userns, os.O_RDONLY | os.O_CLOEXEC) if userns else None
     try:
         base.mkdir(parents=True, mode=0o711)
         for number, source in enumerate(sources):
             target = base / str(number)
-            target.mkdir()
+            target.mkdir() if source.is_dir() else target.touch()
             made.append(target)
             _bind(source, target, namespace)
         yield list(made)
     finally:
-        os.close(namespace)
+        if namespace is not None:
+            os.close(namespace)
         for target in made:
-            mount.unmount(target)
-            target.rmdir()
+            _drop(target)
         base.rmdir()
 
 
 def sweep(scratch: Path) -> None:
     """Remove what :func:`idmapped` left when it was killed. Blocking."""
     for target in scratch.glob("*/*"):
-        mount.unmount(target)
-        target.rmdir()  # never what is below: it would be a layer or a volume
+        _drop(target)
     for base in scratch.glob("*"):
         base.rmdir()
 
@@ -140,12 +141,21 @@ def filesystem_ids(uid: int, gid: int) -> Iterator[None]:
         _check(_libc.capset(header, before), "restore capabilities")
 
 
-def _bind(source: Path, target: Path, namespace: int) -> None:
-    attributes = struct.pack("=4Q", _MOUNT_ATTR_IDMAP, 0, 0, namespace)
+def _drop(target: Path) -> None:
+    mount.unmount(target)
+    if target.is_dir():
+        target.rmdir()  # never what is below: it would be a layer or a volume
+    else:
+        target.unlink()
+
+
+def _bind(source: Path, target: Path, namespace: int | None) -> None:
     try:
         tree = _call(_OPEN_TREE, _AT_FDCWD, os.fsencode(source), _OPEN_TREE_CLONE | os.O_CLOEXEC)
         try:
-            _call(_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, attributes, len(attributes))
+            if namespace is not None:
+                attributes = struct.pack("=4Q", _MOUNT_ATTR_IDMAP, 0, 0, namespace)
+                _call(_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, attributes, len(attributes))
             _call(_MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
         finally:
             os.close(tree)

@@ -143,17 +143,28 @@ def _mount(mount: Mount) -> MountWish:
         return _bind_mount(mount, destination)
     options = mount.volume_options or VolumeOptions()
     if options.subpath:
-        raise NotSupported("VolumeOptions.Subpath: mount the whole volume")
+        _check_subpath(mount, options.subpath)
     return _volume(
         mount.source,
         destination,
         writable=not mount.read_only,
-        copy=not options.no_copy,
+        copy=not options.no_copy and not options.subpath,
         driver=options.driver_config.name,
         options=options.driver_config.options,
         labels=options.labels,
         mode="z",
+        subpath=options.subpath,
     )
+
+
+def _check_subpath(mount: Mount, subpath: str) -> None:
+    depth = 0
+    for part in subpath.split("/"):
+        depth += {"": 0, ".": 0, "..": -1}.get(part, 1)
+        if depth < 0 or subpath.startswith("/") or "\0" in subpath:
+            raise _invalid("volume", "subpath must be a relative path within the volume")
+    if not mount.source:
+        raise _invalid("volume", "must not set Subpath when using anonymous volumes")
 
 
 def _bind_mount(mount: Mount, destination: str) -> MountWish:
@@ -202,9 +213,17 @@ def _volume(
     mode: str = "",
     options: dict[str, str] | None = None,
     labels: dict[str, str] | None = None,
+    subpath: str = "",
 ) -> MountWish:
     return MountWish(
-        MountPoint(type="volume", name=name, destination=destination, mode=mode, rw=writable),
+        MountPoint(
+            type="volume",
+            name=name,
+            destination=destination,
+            mode=mode,
+            rw=writable,
+            subpath=subpath,
+        ),
         copy=copy,
         driver=driver,
         options=options or {},
@@ -231,6 +250,7 @@ def _volumes_from(
                 mode=mode or point.mode,
                 rw=point.rw and mode != "ro",
                 propagation=point.propagation,
+                subpath=point.subpath,
             )
             yield MountWish(shown, create_source=point.type == "bind", copy=False)
 

@@ -19,6 +19,7 @@ from davit.errors import InvalidParameter, NotSupported
 from davit.model.config import HostConfig
 from davit.model.container import Container
 from davit.model.idmap import IdMap, Remap
+from davit.services.containers import subpath
 from davit.services.containers.context import Context
 from davit.store.paths import Paths
 from davit.sys import userns
@@ -82,17 +83,23 @@ def check(asked: HostConfig, remap: Remap | None) -> None:
 async def volumes(ctx: Context, container: Container) -> AsyncIterator[Mapping[str, str]]:
     """Yield destination → what to bind there instead of the volume, while the runtime creates."""
     remap = of(ctx, container)
-    points = [point for point in container.mounts if point.type == "volume"]
-    if remap is None or not points:
+    points = [
+        point for point in container.mounts if point.type == "volume" and (remap or point.subpath)
+    ]
+    if not points:
         yield {}
         return
-    places = [Path(point.source) for point in points]
     lent = ExitStack()
-    mapped = await asyncio.to_thread(
-        lent.enter_context, userns.idmapped(places, Path(remap.userns), ctx.paths.idmapped)
-    )
+
+    def lend() -> list[Path]:
+        # A part of a volume is bound from its descriptor: by name it could be another meanwhile.
+        places = [lent.enter_context(subpath.opened(point)) for point in points]
+        namespace = Path(remap.userns) if remap else None
+        return lent.enter_context(userns.idmapped(places, namespace, ctx.paths.idmapped))
+
     try:
-        yield {point.destination: str(path) for point, path in zip(points, mapped, strict=True)}
+        paths = await asyncio.to_thread(lend)
+        yield {point.destination: str(path) for point, path in zip(points, paths, strict=True)}
     finally:
         await asyncio.to_thread(lent.close)
 

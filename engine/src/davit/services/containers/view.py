@@ -15,7 +15,7 @@ from davit.errors import SystemFailure
 from davit.model.container import Container
 from davit.model.idmap import IdMap
 from davit.model.volume import MountPoint
-from davit.services.containers import remapping
+from davit.services.containers import remapping, subpath
 from davit.services.containers.context import Context
 from davit.sys import inside, mount
 from davit.sys.tasks import uncut
@@ -113,17 +113,22 @@ async def _assemble(
 
 
 def _bind(root: Path, point: MountPoint) -> None:
+    with subpath.opened(point) as source:
+        _bind_source(root, point, str(source))
+
+
+def _bind_source(root: Path, point: MountPoint, source: str) -> None:
     """Bind a mount's source at its place in the tree; links of the image do not lead out."""
     parts = [part for part in point.destination.split("/") if part]
     with Root(root) as tree:
         parent = tree.directory(parts[:-1], create=True)
-        if stat.S_ISDIR(os.stat(point.source).st_mode):
+        if stat.S_ISDIR(os.stat(source).st_mode):
             tree.directory(parts, create=True)
         else:
             _touch(parent, parts[-1])
     descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _mount_at(descriptor, point, point.source, mount.MS_BIND | mount.MS_REC)
+        _mount_at(descriptor, point, source, mount.MS_BIND | mount.MS_REC)
         if not point.rw:
             _mount_at(descriptor, point, "", mount.MS_BIND | mount.MS_REMOUNT | mount.MS_RDONLY)
     except OSError as error:
