@@ -35,3 +35,23 @@ def test_a_variant_matters_when_both_name_it() -> None:
     assert Platform(architecture="arm").runs(v7)
     assert not v7.runs(Platform(architecture="arm", variant="v6"))
     assert not v7.runs(Platform(architecture="arm64"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "image", "fits"),
+    [
+        ("linux/amd64", "linux/amd64", True),
+        ("linux/amd64", "linux/386", True),
+        ("linux/386", "linux/amd64", False),
+        ("linux/arm64", "linux/arm64/v8", True),
+        ("linux/arm64/v8", "linux/arm64", True),
+        ("linux/arm64", "linux/arm/v7", True),
+        ("linux/arm/v7", "linux/arm/v6", True),
+        ("linux/arm/v6", "linux/arm/v7", False),
+        ("linux/amd64", "windows/amd64", False),
+        ("linux/arm64", "linux/amd64", False),
+    ],
+)
+def test_what_may_run_where_another_was_asked_for(asked: str, image: str, fits: bool) -> None:
+    assert platform.parse(asked).accepts(platform.parse(image)) == fits
+    assert str(platform.parse(image)) == image

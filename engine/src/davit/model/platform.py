@@ -18,6 +18,8 @@ _MACHINES = {
     "s390x": ("s390x", ""),
     "riscv64": ("riscv64", ""),
 }
+# What an architecture without a variant means.
+_GENERATIONS = {"arm": 7, "arm64": 8}
 _NAMES = {"x86_64": "amd64", "aarch64": "arm64", "i386": "386", "armhf": "arm", "armel": "arm"}
 
 
@@ -35,6 +37,29 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
             and self.architecture == other.architecture
             and (not other.variant or not self.variant or self.variant == other.variant)
         )
+
+    def accepts(self, other: Platform) -> bool:
+        """Whether an image for ``other`` may be run when this platform was asked for.
+
+        As with Docker, a processor also runs what was made for those before it.
+        """
+        if self.os != other.os:
+            return False
+        mine, its = _generation(self), _generation(other)
+        if self.architecture == other.architecture:
+            return its <= mine
+        if (self.architecture, other.architecture) == ("arm64", "arm"):
+            return its <= _GENERATIONS["arm"]
+        return (self.architecture, other.architecture) == ("amd64", "386")
+
+    def __str__(self) -> str:
+        return "/".join(filter(None, (self.os, self.architecture, self.variant)))
+
+
+def _generation(platform: Platform) -> int:
+    """The variant as a number; who names none means the architecture's usual one."""
+    number = platform.variant.removeprefix("v")
+    return int(number) if number.isdecimal() else _GENERATIONS.get(platform.architecture, 1)
 
 
 def host() -> Platform:

@@ -12,11 +12,12 @@ from contextlib import AsyncExitStack, ExitStack
 
 import msgspec
 
-from davit.errors import InvalidParameter, NotFound, NotSupported, SystemFailure
-from davit.model import ids, log_options, times
+from davit.errors import InvalidParameter, NotFound, SystemFailure
+from davit.model import ids, log_options, platform, times
 from davit.model.config import ContainerConfig, HostConfig, LogConfig
 from davit.model.container import Container, Created, CreateRequest
 from davit.model.image import Image
+from davit.model.platform import Platform
 from davit.model.volume import MountPoint
 from davit.services.containers import endpoints, fill, links, merge, mounts, remapping, validate
 from davit.services.containers.context import Context
@@ -24,7 +25,9 @@ from davit.services.containers.mounts import MountWish
 from davit.spec import build
 
 
-async def create(ctx: Context, name: str, request: CreateRequest, platform: str = "") -> Created:
+async def create(
+    ctx: Context, name: str, request: CreateRequest, wanted_platform: str = ""
+) -> Created:
     """Create a container and return its ID and warnings; an empty name gets a random one.
 
     Raises NotFound (only the image: clients pull it then), InvalidParameter (also for a network or
@@ -38,7 +41,7 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
         validate.check_name(name)
         ctx.store.check_name(name)
     image = ctx.images.resolve(request.image)
-    _check_platform(image, request.image, platform)
+    warnings = _check_platform(image, request.image, wanted_platform)
     container_id = ids.new_id()
     asked = ContainerConfig(
         **{field: getattr(request, field) for field in ContainerConfig.__struct_fields__}
@@ -51,7 +54,7 @@ async def create(ctx: Context, name: str, request: CreateRequest, platform: str 
         memory_nodes=ctx.host.memory_nodes,
         runtimes=tuple(ctx.settings.runtime_programs),
     )
-    warnings = validate.check(config, host, machine)
+    warnings += validate.check(config, host, machine)
     remapping.check(host, ctx.remap)
     with _named_by_options():
         wishes = mounts.plan(config, host, ctx.store.get)
@@ -106,17 +109,32 @@ def _named_by_options() -> Iterator[None]:
         raise InvalidParameter(error.message) from None
 
 
-def _check_platform(image: Image, reference: str, platform: str) -> None:
-    """platform: ``os[/architecture[/variant]]`` as asked for, empty for whatever there is."""
-    system, _, architecture = platform.partition("/")
-    if system not in ("", "linux"):
-        raise NotSupported(f"platform {platform!r}: davit runs linux containers only")
-    has = image.config.architecture
-    if architecture and has and architecture.split("/")[0] != has:
-        raise NotFound(
-            f"image with reference {reference} was found but its platform (linux/{has}) does not "
-            f"match the specified platform ({platform})"
-        )
+def _check_platform(image: Image, reference: str, asked: str) -> list[str]:
+    """Return warnings. asked: ``os[/architecture[/variant]]``, empty for whatever there is.
+
+    Raises NotFound for another one: the client pulls the image for the platform then.
+    """
+    config = image.config
+    here = platform.host()
+    has = Platform(
+        os=config.os or here.os,
+        architecture=config.architecture or here.architecture,
+        variant=config.variant,
+    )
+    if asked:
+        wanted = platform.parse(asked)
+        if not wanted.accepts(has):
+            raise NotFound(
+                f"image with reference {reference} was found but its platform ({has}) does not "
+                f"match the specified platform ({wanted})"
+            )
+        return []
+    if here.accepts(has):
+        return []
+    return [
+        f"The requested image's platform ({has}) does not match the detected host platform "
+        f"({here}) and no specific platform was requested"
+    ]
 
 
 def _with_defaults(ctx: Context, asked: HostConfig) -> HostConfig:

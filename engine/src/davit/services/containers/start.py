@@ -28,6 +28,7 @@ from davit.services.containers import (
     prepare,
     remapping,
     remove,
+    rootfs,
     validate,
 )
 from davit.services.containers.context import Context, Run
@@ -202,15 +203,8 @@ async def _make_ready(ctx: Context, container: Container, undo: AsyncExitStack) 
     if mode != "host" and not mode.startswith("container:"):
         undo.push_async_callback(ctx.networks.leave, container.id)
         netns = await ctx.networks.prepare(container.id)
-    root = ctx.paths.rootfs(container.id)
-    undo.push_async_callback(ctx.rootfs.unmount, root)
-    await ctx.rootfs.mount(
-        lower=ctx.images.directories(container.layers),
-        upper=ctx.paths.upper(container.id),
-        work=ctx.paths.work(container.id),
-        target=root,
-        remap=remapping.of(ctx, container),
-    )
+    undo.push_async_callback(ctx.rootfs.unmount, ctx.paths.rootfs(container.id))
+    await rootfs.mount(ctx, container, remap=remapping.of(ctx, container))
     undo.push_async_callback(cleanup.give_back_volumes, ctx, container)
     for point in container.mounts:
         if point.type == "volume":

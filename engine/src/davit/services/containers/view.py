@@ -15,7 +15,7 @@ from davit.errors import SystemFailure
 from davit.model.container import Container
 from davit.model.idmap import IdMap
 from davit.model.volume import MountPoint
-from davit.services.containers import remapping, subpath
+from davit.services.containers import remapping, rootfs, subpath
 from davit.services.containers.context import Context
 from davit.sys import inside, mount
 from davit.sys.tasks import uncut
@@ -98,12 +98,7 @@ async def _assemble(
     root = paths.rootfs(container.id)
     undo.push_async_callback(asyncio.to_thread, _remove_empty, paths.bundle(container.id))
     undo.push_async_callback(ctx.rootfs.unmount, root)
-    await ctx.rootfs.mount(
-        lower=ctx.images.directories(container.layers),
-        upper=paths.upper(container.id),
-        work=paths.work(container.id),
-        target=root,
-    )
+    await rootfs.mount(ctx, container)
     for point in container.mounts if mounts else ():
         if point.type == "volume":
             undo.push_async_callback(ctx.volumes.unmount, point.name, container.id)
