@@ -201,7 +201,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     memory.share_arena()
     # Imported late: --help and errors need not wait for the engine to load.
-    from davit import daemon
+    with memory.without_ca_certificates():
+        from davit import daemon
 
     try:
         if given.command == "erase":

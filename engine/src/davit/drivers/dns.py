@@ -10,12 +10,13 @@ import contextlib
 import logging
 import socket
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import dnslib
 
+from davit.model.dns import Answer, Lookup, Upstream
 from davit.sys import netns
 
 logger = logging.getLogger(__name__)
@@ -32,26 +33,6 @@ TTL = 10
 """Seconds that an answer may be kept: addresses change hands when containers restart."""
 _CANNOT_TELL = (dnslib.RCODE.SERVFAIL, dnslib.RCODE.REFUSED)
 _HEADER_SIZE = 12
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is known about a name: addresses of both families (A, AAAA) and names (PTR)."""
-
-    addresses: Sequence[str] = ()
-    names: Sequence[str] = ()
-
-
-Lookup = Callable[[str], "Answer | None"]
-"""Name in lower case without the last dot → what is known, None when another is to be asked."""
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """Servers to ask in turn. namespace: where to ask from, davitd's own by default."""
-
-    servers: Sequence[str] = ()
-    namespace: Path | None = None
 
 
 @dataclass

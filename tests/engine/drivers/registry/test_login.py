@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -15,6 +17,7 @@ from davit.drivers.registry.client import RegistryClient
 from davit.drivers.registry.transport import hostname
 from davit.errors import Unauthorized, Unavailable
 from tests.engine.registrykit import PASSWORD, USER, free_port, registry
+from tests.engine.tlskit import Authority
 
 LOOPBACK = ["127.0.0.0/8"]
 KNOWN = Credentials(USER, PASSWORD)
@@ -66,6 +69,29 @@ async def test_nobody_is_there(client: RegistryClient) -> None:
 async def test_without_leave_there_is_no_plain_text(guarded: str) -> None:
     with pytest.raises(Unavailable, match=f'"https://{guarded}/v2/": the server does not speak'):
         await RegistryClient().login(guarded, KNOWN)
+
+
+async def test_the_machines_authorities_are_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.json_response({})
+
+    authority = Authority(tmp_path)
+    home = authority.sign("registry")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(home / "cert.pem", home / "key.pem")
+    address = f"localhost:{unused_tcp_port}"
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "localhost", unused_tcp_port, ssl_context=context).start()
+        with pytest.raises(Unavailable, match="the certificate is not trusted"):
+            await RegistryClient().login(address, KNOWN)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        assert await RegistryClient().login(address, KNOWN) == ""
+    finally:
+        await runner.cleanup()
 
 
 @pytest.mark.parametrize(

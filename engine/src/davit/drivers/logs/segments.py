@@ -18,8 +18,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-
-import zstandard
+from typing import BinaryIO
 
 from davit.model.logs import LogLimits
 
@@ -124,7 +123,7 @@ def open_segment(path: Path) -> int:
         descriptor = os.open(path.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             with open(descriptor, "wb", closefd=False) as plain:
-                zstandard.ZstdDecompressor().copy_stream(packed, plain)
+                _unpack(packed, plain)
             os.lseek(descriptor, 0, os.SEEK_SET)
         except BaseException:
             os.close(descriptor)
@@ -201,7 +200,16 @@ def _lay_ready(log: Path) -> None:
         raise
 
 
+def _unpack(packed: BinaryIO, plain: BinaryIO) -> None:
+    # Loaded with the first log that is compressed: there may be none.
+    import zstandard
+
+    zstandard.ZstdDecompressor().copy_stream(packed, plain)
+
+
 def _compress(path: Path) -> None:
+    import zstandard
+
     new = path.with_name(f"{path.name}{_COMPRESSED}.new")
     try:
         with path.open("rb") as plain, new.open("wb") as packed:

@@ -37,6 +37,13 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Transport:
+        # Not aiohttp's own context: davitd keeps the machine's certificates out of that one.
+        trusted = await asyncio.to_thread(ssl.create_default_context)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=trusted),
+            headers={"User-Agent": _USER_AGENT},
+            timeout=_TIMEOUT,
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -57,9 +64,7 @@ class Transport:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request. Raises Unavailable naming the URL when there is no answer."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                headers={"User-Agent": _USER_AGENT}, timeout=_TIMEOUT
-            )
+            raise RuntimeError("requests are sent inside the transport's context")
         try:
             async with self._session.request(
                 method,

@@ -12,8 +12,6 @@ import zlib
 from collections.abc import Callable
 from typing import Protocol
 
-import zstandard
-
 from davit.drivers.tar.stream import Peeked, Source
 from davit.errors import InvalidParameter
 
@@ -116,26 +114,16 @@ class _Frames:
             data = b""
 
 
-class _Zstd:
-    """Zstandard frames. A cut-off frame just ends; what reads the contents has to notice."""
+def _zstd(source: Source) -> Source:
+    # Loaded with the first such stream: most layers are gzip.
+    from davit.drivers.tar.zstd import Zstd
 
-    def __init__(self, source: Source) -> None:
-        self._reader = zstandard.ZstdDecompressor().stream_reader(
-            source,  # type: ignore[arg-type]
-            read_size=_INPUT,
-            read_across_frames=True,
-        )
-
-    def read(self, size: int) -> bytes:
-        try:
-            return self._reader.read(size)
-        except zstandard.ZstdError as error:
-            raise InvalidParameter(f"the zstd data is damaged: {error}") from None
+    return Zstd(source)
 
 
 _FORMATS: tuple[tuple[bytes, Callable[[Source], Source]], ...] = (
     (b"\x1f\x8b", lambda source: _Frames(source, "gzip", _GzipDecoder)),
-    (b"\x28\xb5\x2f\xfd", _Zstd),
+    (b"\x28\xb5\x2f\xfd", _zstd),
     (b"\xfd7zXZ\0", lambda source: _Frames(source, "xz", lzma.LZMADecompressor)),
     (b"BZh", lambda source: _Frames(source, "bzip2", bz2.BZ2Decompressor)),
 )

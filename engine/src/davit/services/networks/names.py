@@ -6,12 +6,17 @@ import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from davit.drivers import dns, nft
+from davit.drivers import nft
+from davit.model.dns import Answer, Lookup, Upstream
 from davit.model.network import Sandbox
 from davit.services.networks import ipam, resolver
 from davit.services.networks.resolver import Resolvers
 from davit.store.networks import SandboxStore
+
+if TYPE_CHECKING:
+    from davit.drivers.dns import Server
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +32,15 @@ class NameServers:
         """own: the daemon's settings, used before the host's."""
         self._sandboxes = sandboxes
         self._own = own
-        self._servers: dict[str, dns.Server] = {}
+        self._servers: dict[str, Server] = {}
 
     async def open(self, sandbox: Sandbox, namespace: int | Path) -> None:
         """Serve a container, if it is on a network that has names. Undoes itself."""
         if sandbox.container_id in self._servers or not await self._is_needed(sandbox):
             return
-        udp, tcp = await asyncio.to_thread(dns.open_sockets, namespace, resolver.ADDRESS)
-        server = dns.Server(udp, tcp, self._lookup(sandbox), self._upstream(sandbox))
+        server = await asyncio.to_thread(
+            _open_server, namespace, self._lookup(sandbox), self._upstream(sandbox)
+        )
         self._servers[sandbox.container_id] = server
         try:
             rules = resolver.dns_rules(server.ports)
@@ -61,25 +67,36 @@ class NameServers:
             return False
         return (await asyncio.to_thread(host_resolvers)).are_hidden
 
-    def _lookup(self, sandbox: Sandbox) -> dns.Lookup:
-        def lookup(name: str) -> dns.Answer | None:
+    def _lookup(self, sandbox: Sandbox) -> Lookup:
+        def lookup(name: str) -> Answer | None:
             asker = self._sandboxes.find(sandbox.container_id) or sandbox
             return resolver.answer(name, asker, self._sandboxes.all())
 
         return lookup
 
-    def _upstream(self, sandbox: Sandbox) -> Callable[[], dns.Upstream]:
-        def upstream() -> dns.Upstream:
+    def _upstream(self, sandbox: Sandbox) -> Callable[[], Upstream]:
+        def upstream() -> Upstream:
             asker = self._sandboxes.find(sandbox.container_id) or sandbox
             if ipam.default_endpoint(asker.endpoints) is None:
-                return dns.Upstream()  # internal networks only: no way out for questions, too
+                return Upstream()  # internal networks only: no way out for questions, too
             # One that names davit's own server would be asked by itself, over and over.
             resolvers = [server for server in asker.resolvers if server != resolver.ADDRESS]
             if resolvers:
-                return dns.Upstream(resolvers, Path(asker.netns))
-            return dns.Upstream(self._own.or_else(Resolvers.parse(_read(_HOST))).servers)
+                return Upstream(resolvers, Path(asker.netns))
+            return Upstream(self._own.or_else(Resolvers.parse(_read(_HOST))).servers)
 
         return upstream
+
+
+def _open_server(namespace: int | Path, lookup: Lookup, upstream: Callable[[], Upstream]) -> Server:
+    """Bind a server's sockets. Blocking, the more so the first time.
+
+    The driver is loaded with the first server: dnslib takes memory, and many hosts need none.
+    """
+    from davit.drivers import dns
+
+    udp, tcp = dns.open_sockets(namespace, resolver.ADDRESS)
+    return dns.Server(udp, tcp, lookup, upstream)
 
 
 def host_resolvers() -> Resolvers:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from davit.drivers.dns import Answer
 from davit.model import ids
+from davit.model.dns import Answer
 from davit.model.network import DEFAULT_NETWORK, Sandbox
 
 ADDRESS = "127.0.0.11"

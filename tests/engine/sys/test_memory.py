@@ -1,0 +1,41 @@
+"""What keeps davitd small."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from davit.sys import memory
+from tests.engine.tlskit import Authority
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_contexts_without_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: bool
+) -> None:
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    if given:
+        monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path).file))
+    else:
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    before = dict(os.environ)
+    with memory.without_ca_certificates():
+        assert ssl.create_default_context().cert_store_stats()["x509"] == 0
+    assert dict(os.environ) == before
+    if given:
+        assert ssl.create_default_context().cert_store_stats()["x509"] == 1
+
+
+def test_what_few_hosts_need_is_not_loaded_at_the_start() -> None:
+    script = "import sys, davit.daemon; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+    )
+    loaded = done.stdout.split()
+    assert "davit.drivers.netlink" in loaded
+    assert {"dnslib", "zstandard", "pyroute2", "tomllib"}.isdisjoint(loaded)
