@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from davit.model.config import Wire
+from davit.model.config import BindOptions, Wire
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +22,7 @@ class MountPoint(Wire, frozen=True):
     """A mount as ``inspect`` shows it: what ``Binds``, ``Mounts`` and the image came to.
 
     subpath: the part of the volume that is mounted, relative to it, empty for the whole.
+    bind_options: what was asked for of a bind; ``propagation`` above is what came of it.
     """
 
     type: str = "bind"
@@ -33,6 +34,7 @@ class MountPoint(Wire, frozen=True):
     rw: bool = msgspec.field(default=True, name="RW")
     propagation: str = ""
     subpath: str = ""
+    bind_options: BindOptions = BindOptions()
 
 
 class VolumeSpec(Wire, frozen=True):

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from davit.errors import InvalidParameter
-from davit.model.config import BindOptions, HostConfig, Mount
+from davit.model.config import HostConfig, Mount
 from davit.model.container import Container
 from davit.model.host import HostFacts
 from davit.model.volume import MountPoint
@@ -128,7 +128,7 @@ def _point(point: MountPoint, source: str, asked: Mount | None, host: HostFacts)
         text = _tmpfs_text(asked) if asked else ""
         options = _tmpfs_options(text, point.destination)
         return _mount("tmpfs", point.destination, "tmpfs", options)
-    bind = (asked and asked.bind_options) or BindOptions()
+    bind = point.bind_options
     options = ["bind" if bind.non_recursive else "rbind", point.propagation or "rprivate"]
     if not point.rw:
         if bind.read_only_force_recursive and not host.recursive_read_only:

@@ -66,6 +66,11 @@ class Paths:
         return self.bundle(container_id) / "rootfs"
 
     @property
+    def mounting(self) -> tuple[Path, ...]:
+        """Directories below which davitd mounts."""
+        return self.data, self.run / "containers"
+
+    @property
     def execs(self) -> Path:
         """One directory a process that was started in a running container."""
         return self.run / "execs"

@@ -123,8 +123,9 @@ def test_a_bind_makes_its_source_and_a_mount_does_not() -> None:
         HostConfig,
     )
     bind, mount = mounts.plan(config(), host, find_none)
-    assert (bind.create_source, bind.point.source, bind.point.propagation) == (True, "/b", "rslave")
-    assert (mount.create_source, mount.point.rw) == (False, False)
+    made = bind.point.bind_options.create_mountpoint
+    assert (made, bind.point.source, bind.point.propagation) == (True, "/b", "rslave")
+    assert (mount.point.bind_options.create_mountpoint, mount.point.rw) == (False, False)
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,14 @@ def source(tmp_path: Path) -> Iterator[Path]:
 def written(client: Client, source: Path, **options: Any) -> list[str]:
     """Which files a container could make in a read-only bind of the source."""
     bind = {"Type": "bind", "Source": str(source), "Target": "/x", "ReadOnly": True, **options}
+    return written_by(client, source, {"Mounts": [bind]})
+
+
+def written_by(client: Client, source: Path, host: dict[str, Any]) -> list[str]:
     body = {
         "Image": "busybox",
         "Cmd": ["sh", "-c", WRITE],
-        "HostConfig": {"NetworkMode": "none", "Mounts": [bind]},
+        "HostConfig": {"NetworkMode": "none", **host},
     }
     box = client.post("/containers/create", body).json["Id"]
     assert client.post(f"/containers/{box}/start").status == 204
@@ -53,3 +57,6 @@ def test_what_is_below_is_read_only_too(shared_davitd: Davitd, source: Path) -> 
 def test_older_clients_leave_it_alone(shared_davitd: Davitd, source: Path) -> None:
     old = Client(shared_davitd.socket, "v1.43")
     assert written(old, source) == ["below/file"]
+    binds = {"Binds": [f"{source}:/x:ro"]}
+    assert written_by(old, source, binds) == ["below/file"]
+    assert written_by(shared_davitd.client, source, binds) == []

@@ -168,7 +168,7 @@ def host_config(container: Container, version: Version) -> dict[str, Any]:
 def mount(point: MountPoint) -> dict[str, Any]:
     """``MountPoint``."""
     shown: dict[str, Any] = codec.builtins(point)
-    del shown["Subpath"]  # shown where it was asked for, in HostConfig.Mounts
+    del shown["Subpath"], shown["BindOptions"]  # shown where they were asked for, in HostConfig
     if point.type != "volume":
         del shown["Name"], shown["Driver"]
     return shown

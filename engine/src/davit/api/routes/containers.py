@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-import msgspec
 from aiohttp import web
 
-from davit.api import response
+from davit.api import older, response
 from davit.api.render import container as render
 from davit.api.routing import Call, Route
 from davit.errors import NotSupported
 from davit.model import codec
-from davit.model.config import BindOptions, Mount
 from davit.model.container import (
     LIST_FILTERS,
     Created,
@@ -29,7 +27,9 @@ from davit.model.filters import Filters
 class Containers(Protocol):
     """What these routes need."""
 
-    async def create(self, name: str, request: CreateRequest, platform: str = "") -> Created: ...
+    async def create(
+        self, name: str, request: CreateRequest, platform: str = "", *, deep_read_only: bool
+    ) -> Created: ...
 
     async def start(self, reference: str) -> None: ...
 
@@ -81,10 +81,13 @@ def routes(containers: Containers) -> list[Route]:
         return response.json([render.summary(details, call.version) for details in found])
 
     async def create(call: Call) -> web.StreamResponse:
-        request = await call.body(CreateRequest)
-        if call.version < (1, 44):
-            request = _before_1_44(request)
-        made = await containers.create(call.text("name"), request, call.text("platform"))
+        request = older.create_request(await call.body(CreateRequest), call.version)
+        made = await containers.create(
+            call.text("name"),
+            request,
+            call.text("platform") if call.version >= (1, 41) else "",
+            deep_read_only=call.version >= (1, 44),
+        )
         return response.json(made, status=201)
 
     async def inspect(call: Call) -> web.StreamResponse:
@@ -173,23 +176,3 @@ def routes(containers: Containers) -> list[Route]:
         # A link is named with a slash: parent/alias.
         Route("DELETE", "/containers/{id:.+}", remove),
     ]
-
-
-def _before_1_44(request: CreateRequest) -> CreateRequest:
-    """Give older clients what they mean: read-only mounts left what is mounted below alone."""
-    host = request.host_config
-    mounts = [_shallow(mount) for mount in host.mounts]
-    return msgspec.structs.replace(
-        request, host_config=msgspec.structs.replace(host, mounts=mounts)
-    )
-
-
-def _shallow(mount: Mount) -> Mount:
-    if mount.type != "bind" or not mount.read_only:
-        return mount
-    options = msgspec.structs.replace(
-        mount.bind_options or BindOptions(),
-        read_only_non_recursive=True,
-        read_only_force_recursive=False,
-    )
-    return msgspec.structs.replace(mount, bind_options=options)

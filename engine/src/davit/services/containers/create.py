@@ -12,27 +12,41 @@ from contextlib import AsyncExitStack, ExitStack
 
 import msgspec
 
-from davit.errors import InvalidParameter, NotFound, SystemFailure
+from davit.errors import InvalidParameter, NotFound
 from davit.model import ids, log_options, platform, times
 from davit.model.config import ContainerConfig, HostConfig, LogConfig
 from davit.model.container import Container, Created, CreateRequest
 from davit.model.image import Image
 from davit.model.platform import Platform
 from davit.model.volume import MountPoint
-from davit.services.containers import endpoints, fill, links, merge, mounts, remapping, validate
+from davit.services.containers import (
+    binds,
+    endpoints,
+    fill,
+    links,
+    merge,
+    mounts,
+    remapping,
+    validate,
+)
 from davit.services.containers.context import Context
 from davit.services.containers.mounts import MountWish
 from davit.spec import build
 
 
 async def create(
-    ctx: Context, name: str, request: CreateRequest, wanted_platform: str = ""
+    ctx: Context,
+    name: str,
+    request: CreateRequest,
+    wanted_platform: str = "",
+    *,
+    deep_read_only: bool = True,
 ) -> Created:
     """Create a container and return its ID and warnings; an empty name gets a random one.
 
     Raises NotFound (only the image: clients pull it then), InvalidParameter (also for a network or
     container that the options name and that is not there), NotSupported, Conflict (name).
-    A refused request leaves nothing behind.
+    A refused request leaves nothing behind. deep_read_only: see :func:`mounts.plan`.
     """
     if not request.image:
         raise InvalidParameter("Config.Image is empty: name the image to create a container from")
@@ -57,7 +71,8 @@ async def create(
     warnings += validate.check(config, host, machine)
     remapping.check(host, ctx.remap)
     with _named_by_options():
-        wishes = mounts.plan(config, host, ctx.store.get)
+        wishes = mounts.plan(config, host, ctx.store.get, deep_read_only=deep_read_only)
+        wishes = [binds.own(wish, ctx.paths.mounting) for wish in wishes]
         networks = endpoints.plan(
             config,
             host,
@@ -204,7 +219,7 @@ async def _resolve_mount(
     """Make sure that a mount's source exists and return the mount as it will be."""
     point = wish.point
     if point.type == "bind":
-        await asyncio.to_thread(_check_source, point.source, wish.create_source)
+        await asyncio.to_thread(binds.check_source, point)
     elif point.type == "volume":
         is_new = not point.name or ctx.volumes.find(point.name) is None
         volume = await ctx.volumes.ensure(
@@ -220,16 +235,3 @@ async def _resolve_mount(
             driver=volume.driver,
         )
     return point
-
-
-def _check_source(source: str, create: bool) -> None:
-    if os.path.lexists(source):
-        return
-    if not create:
-        raise InvalidParameter(
-            'invalid mount config for type "bind": bind source path does not exist: ' + source
-        )
-    try:
-        os.makedirs(source, exist_ok=True)
-    except OSError as error:
-        raise SystemFailure(f"cannot make the bind source {source}: {error.strerror}") from None

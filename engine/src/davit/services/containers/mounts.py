@@ -9,6 +9,8 @@ import posixpath
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from davit.errors import InvalidParameter, NotSupported
 from davit.model.config import BindOptions, ContainerConfig, HostConfig, Mount, VolumeOptions
 from davit.model.container import Container
@@ -23,11 +25,10 @@ _NO_EFFECT = ("consistent", "cached", "delegated", "z", "Z")
 class MountWish:
     """One mount that is asked for. point: how it will be shown; its source may still be missing.
 
-    create_source: make a bind's missing source directory. copy: fill a new volume from the image.
+    copy: fill a new volume from the image.
     """
 
     point: MountPoint
-    create_source: bool = False
     copy: bool = True
     driver: str = ""
     labels: dict[str, str] = field(default_factory=dict)
@@ -39,15 +40,23 @@ class MountWish:
 
 
 def plan(
-    config: ContainerConfig, host: HostConfig, find: Callable[[str], Container]
+    config: ContainerConfig,
+    host: HostConfig,
+    find: Callable[[str], Container],
+    *,
+    deep_read_only: bool = True,
 ) -> list[MountWish]:
     """Return every mount of a container, by destination.
 
     Explicit mounts shadow those of ``VolumesFrom``, and both shadow the anonymous volumes that the
-    configuration declares. find: container by reference. Raises InvalidParameter, NotSupported.
+    configuration declares. find: container by reference. deep_read_only: whether read-only binds
+    make what is mounted below them read-only, too, unless they say. Raises InvalidParameter,
+    NotSupported.
     """
     explicit = [_bind(text, host.volume_driver) for text in host.binds]
     explicit += [_mount(mount) for mount in host.mounts]
+    if not deep_read_only:
+        explicit = [_shallow(wish) for wish in explicit]
     taken: set[str] = set()
     for destination in [*(wish.destination for wish in explicit), *map(_tmpfs, host.tmpfs)]:
         if destination in taken:
@@ -96,8 +105,9 @@ def _bind(text: str, volume_driver: str) -> MountWish:
         mode=mode,
         rw=writable,
         propagation=propagation or "rprivate",
+        bind_options=BindOptions(propagation=propagation, create_mountpoint=True),
     )
-    return MountWish(point, create_source=True)
+    return MountWish(point)
 
 
 def _mode(mode: str, text: str) -> tuple[set[str], str]:
@@ -183,9 +193,17 @@ def _bind_mount(mount: Mount, destination: str) -> MountWish:
             destination=destination,
             rw=not mount.read_only,
             propagation=options.propagation or "rprivate",
-        ),
-        create_source=options.create_mountpoint,
+            bind_options=options,
+        )
     )
+
+
+def _shallow(wish: MountWish) -> MountWish:
+    point = wish.point
+    if point.type != "bind" or point.rw:
+        return wish
+    options = replace(point.bind_options, read_only_non_recursive=True)
+    return MountWish(replace(point, bind_options=options), copy=wish.copy)
 
 
 def _check_recursion(mount: Mount, options: BindOptions) -> None:
@@ -251,8 +269,9 @@ def _volumes_from(
                 rw=point.rw and mode != "ro",
                 propagation=point.propagation,
                 subpath=point.subpath,
+                bind_options=point.bind_options,
             )
-            yield MountWish(shown, create_source=point.type == "bind", copy=False)
+            yield MountWish(shown, copy=False)
 
 
 def _tmpfs(path: str) -> str:

@@ -8,20 +8,22 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from davit.config import Settings
 from davit.errors import Conflict, SystemFailure
 from davit.model import codec
 from davit.model.container import Container
 from davit.model.idmap import Remap
 from davit.model.network import JoinRequest, Sandbox
-from davit.services.containers import endpoints, ports
+from davit.services.containers import binds, endpoints, ports
 from davit.services.containers.context import Context
 from davit.services.containers.files import Files
 from davit.services.networks.hosts import HOST_GATEWAY, split_extra_host
 from davit.spec import build
 from davit.spec.facts import SpecFacts
 from davit.store.paths import Paths
-from davit.sys import devices, mount, users
+from davit.sys import devices, mount, mountinfo, users
 
 _INITS = ("docker-init", "tini-static", "catatonit")
 _HOSTS = Path("/etc/hosts")
@@ -125,8 +127,12 @@ def write_bundle(
     donors: ``ipc`` and ``pid`` → the container whose namespace is joined.
     link_env: variables about the containers that this one links to.
     remap: the user namespace, None for the host's. sources: see SpecFacts.
-    Raises InvalidParameter (user, device, …).
+    Raises InvalidParameter (user, device, …), SystemFailure (a bind's propagation).
     """
+    for point in container.mounts:
+        binds.check_source(point)
+    settled = binds.settle(container.mounts, mountinfo.holding)
+    container = msgspec.structs.replace(container, mounts=settled)
     host = container.host_config
     asked = [device.path_on_host for device in host.devices]
     asked += [device.path for device in host.blkio_weight_device]

@@ -58,8 +58,17 @@ class ContainerService:
         """Raises NotFound."""
         return self._ctx.store.get(reference)
 
-    async def create(self, name: str, request: CreateRequest, platform: str = "") -> Created:
-        return await create.create(self._ctx, name, request, platform)
+    async def create(
+        self,
+        name: str,
+        request: CreateRequest,
+        platform: str = "",
+        *,
+        deep_read_only: bool = True,
+    ) -> Created:
+        return await create.create(
+            self._ctx, name, request, platform, deep_read_only=deep_read_only
+        )
 
     async def start(self, reference: str) -> None:
         await start.start(self._ctx, reference)

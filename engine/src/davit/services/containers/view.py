@@ -123,7 +123,8 @@ def _bind_source(root: Path, point: MountPoint, source: str) -> None:
             _touch(parent, parts[-1])
     descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _mount_at(descriptor, point, source, mount.MS_BIND | mount.MS_REC)
+        deep = 0 if point.bind_options.non_recursive else mount.MS_REC
+        _mount_at(descriptor, point, source, mount.MS_BIND | deep)
         if not point.rw:
             _mount_at(descriptor, point, "", mount.MS_BIND | mount.MS_REMOUNT | mount.MS_RDONLY)
     except OSError as error:
