@@ -103,7 +103,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     [
         (
             "data_root = '/x'",
-            "unknown key 'data_root'; known keys: add-runtime, bip, bridge",
+            "unknown key 'data_root'; known keys: add-runtime, bip, bip6, bridge",
         ),
         ("mtu = 'wide'", "mtu: 'wide' is not a whole number"),
         ("mtu = [1, 2]", "mtu: one value is needed, 2 are given"),

@@ -4,186 +4,22 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import ipaddress
 import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from davit import __version__
-from davit.config import DEFAULT_CONFIG_FILE, AddressPool, Settings
+from davit.config import DEFAULT_CONFIG_FILE, Settings
 from davit.errors import DavitError, InvalidParameter
+from davit.flags import OPTIONS, Option
 from davit.model import log_options
 from davit.model.config import LogConfig
 from davit.sys import memory
 from davit.sys.activation import take_sockets
-
-_LEVELS = ("debug", "info", "warn", "error", "fatal")
-
-
-@dataclass(frozen=True)
-class _Option:
-    """A flag, and the key of the same name in the configuration file.
-
-    names: long names, the first is shown. field: of Settings. value: what help calls it, empty for
-    a flag that may stand alone. many: may be repeated.
-    """
-
-    names: tuple[str, ...]
-    field: str
-    value: str
-    help: str
-    convert: Callable[[str], Any] = str
-    many: bool = False
-    short: str = ""
-
-
-def _path(text: str) -> Path:
-    return Path(os.path.abspath(text))
-
-
-def _number(text: str) -> int:
-    if not text.isdigit():
-        raise InvalidParameter(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise InvalidParameter(f"{text!r} is neither true nor false")
-    return text.lower() == "true"
-
-
-def _level(text: str) -> str:
-    if text not in _LEVELS:
-        raise InvalidParameter(f"{text!r} is not one of {', '.join(_LEVELS)}")
-    return text
-
-
-def _interface(text: str) -> str:
-    try:
-        if "/" not in text:
-            raise ValueError
-        return str(ipaddress.ip_interface(text))
-    except ValueError:
-        raise InvalidParameter(
-            f"{text!r} is not an address with its prefix (10.0.0.1/24)"
-        ) from None
-
-
-def _network(text: str) -> str:
-    try:
-        return str(ipaddress.ip_network(text))
-    except ValueError as error:
-        raise InvalidParameter(f"{text!r} is not a subnet: {error}") from None
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        raise InvalidParameter(f"{text!r} is not an IP address") from None
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise InvalidParameter(f"{text!r} is not an option: use max-size=10m")
-    return key, value
-
-
-def _runtime(text: str) -> tuple[str, str]:
-    name, separator, program = text.partition("=")
-    if not (separator and name and program):
-        raise InvalidParameter(f"invalid runtime argument: {text}: use NAME=PROGRAM")
-    if name in ("runc", "io.containerd.runc.v2"):
-        raise InvalidParameter(
-            f"runtime name '{name}' is reserved: use another, or default-runtime={program}"
-        )
-    return name, program
-
-
-def _pool(text: str) -> AddressPool:
-    pairs = dict(part.partition("=")[::2] for part in text.split(","))
-    if set(pairs) != {"base", "size"} or not pairs["size"].isdigit():
-        raise InvalidParameter(f"{text!r} is not an address pool: use base=10.0.0.0/16,size=24")
-    base = ipaddress.ip_network(_network(pairs["base"]))
-    size = int(pairs["size"])
-    if not base.prefixlen <= size <= base.max_prefixlen:
-        raise InvalidParameter(f"address pool {text!r}: no /{size} fits into {base}")
-    return AddressPool(str(base), size)
-
-
-_OPTIONS = (
-    _Option(("data-root",), "data_root", "DIR", "what survives a reboot: images, state", _path),
-    _Option(("run-root", "exec-root"), "run_root", "DIR", "what does not: sockets, mounts", _path),
-    _Option(
-        ("host",),
-        "hosts",
-        "URL",
-        "unix:///PATH, tcp://ADDRESS:PORT, or fd:// for sockets of the service manager",
-        many=True,
-        short="-H",
-    ),
-    _Option(("tls",), "tls", "", "TLS on tcp://; false: none is needed", _boolean),
-    _Option(("tlsverify",), "tls_verify", "", "TLS, for clients whom the CA has signed", _boolean),
-    _Option(("tlscacert",), "tls_ca", "FILE", "who signs clients' certificates", _path),
-    _Option(("tlscert",), "tls_certificate", "FILE", "the engine's certificate", _path),
-    _Option(("tlskey",), "tls_key", "FILE", "the key of this certificate", _path),
-    _Option(("group",), "group", "GROUP", "group of the unix sockets", short="-G"),
-    _Option(("pidfile",), "pidfile", "FILE", "write the process ID there", _path, short="-p"),
-    _Option(
-        ("default-runtime", "runtime-path"),
-        "runtime",
-        "NAME",
-        "OCI runtime of containers that name none; also a program: crun or a path",
-    ),
-    _Option(
-        ("add-runtime", "runtimes"),
-        "runtimes",
-        "NAME=PROGRAM",
-        "a further OCI runtime",
-        _runtime,
-        many=True,
-    ),
-    _Option(("conmon",), "conmon", "PROGRAM", "container monitor"),
-    _Option(("init-path",), "init_path", "FILE", "init for containers that ask for one"),
-    _Option(
-        ("userns-remap",),
-        "userns_remap",
-        "USER",
-        "user[:group] whose subordinate IDs containers run with; default: davit",
-    ),
-    _Option(
-        ("bridge",), "bridge", "NAME", "interface of the default network, none for none", short="-b"
-    ),
-    _Option(("icc",), "icc", "", "containers of the default network reach each other", _boolean),
-    _Option(("bip",), "bip", "CIDR", "address of the default network's bridge", _interface),
-    _Option(("fixed-cidr",), "fixed_cidr", "CIDR", "addresses of the default network", _network),
-    _Option(("mtu",), "mtu", "BYTES", "of container networks", _number),
-    _Option(
-        ("default-address-pool",),
-        "default_address_pools",
-        "base=CIDR,size=N",
-        "where networks without a subnet get theirs",
-        _pool,
-        many=True,
-    ),
-    _Option(("dns",), "dns", "ADDRESS", "name server for containers", _address, many=True),
-    _Option(("dns-search",), "dns_search", "DOMAIN", "search domain for containers", many=True),
-    _Option(("dns-opt",), "dns_options", "OPTION", "resolver option for containers", many=True),
-    _Option(("label",), "labels", "KEY=VALUE", "label of this engine", many=True),
-    _Option(("log-driver",), "log_driver", "DRIVER", ", ".join(log_options.DRIVERS)),
-    _Option(("log-opt", "log-opts"), "log_opts", "KEY=VALUE", "of this driver", _pair, many=True),
-    _Option(("log-level",), "log_level", "LEVEL", ", ".join(_LEVELS), _level, short="-l"),
-    _Option(
-        ("shutdown-timeout",), "shutdown_timeout", "SECONDS", "for requests at the end", _number
-    ),
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -240,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--validate", action="store_true", default=False, help="check the settings")
     parser.add_argument("--debug", "-D", action="store_true", help="log level debug")
     parser.add_argument("--version", "-v", action="version", version=f"davitd {__version__}")
-    for option in _OPTIONS:
+    for option in OPTIONS:
         flags = [f"--{name}" for name in option.names]
         parser.add_argument(
             *flags,
@@ -255,14 +91,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _spell_out(arguments: Sequence[str]) -> list[str]:
     """Write flags that stand alone with their value, so that they do not take the next word."""
-    alone = {f"--{name}" for option in _OPTIONS if not option.value for name in option.names}
+    alone = {f"--{name}" for option in OPTIONS if not option.value for name in option.names}
     return [f"{word}=true" if word in alone else word for word in arguments]
 
 
 def _settings(given: argparse.Namespace) -> Settings:
     """Merge defaults, configuration file and command line, the later over the earlier."""
     values = _read_file(getattr(given, "config", ""))
-    for option in _OPTIONS:
+    for option in OPTIONS:
         texts = getattr(given, option.field, None)
         if texts is not None:
             values[option.field] = _convert(option, texts, f"--{option.names[0]}")
@@ -307,7 +143,7 @@ def _read_file(name: str) -> dict[str, Any]:
         raw = toml.loads(text)
     except toml.TOMLDecodeError as error:
         raise InvalidParameter(f"{path} is not valid TOML: {error}") from None
-    by_name = {name: option for option in _OPTIONS for name in option.names}
+    by_name = {name: option for option in OPTIONS for name in option.names}
     values: dict[str, Any] = {}
     for key, value in raw.items():
         if key == "debug":
@@ -334,7 +170,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _convert(option: _Option, texts: list[str], place: str) -> Any:
+def _convert(option: Option, texts: list[str], place: str) -> Any:
     if not option.many and len(texts) != 1:
         raise InvalidParameter(f"{place}: one value is needed, {len(texts)} are given")
     try:

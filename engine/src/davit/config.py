@@ -57,7 +57,13 @@ class Settings:
         empty for a name derived from the instance.
     icc: whether containers on the default network reach each other's ports; without, only those
         that they link to.
-    bip: address and prefix of the default bridge, ``172.17.0.1/16``; empty to choose a free one.
+    ip_masq: whether what leaves the default network gets an address of the host's.
+    ip: host address of ports that containers of the default network publish without one.
+    ipv6: whether the default network has IPv6.
+    bip, bip6: address and prefix of the default bridge, ``172.17.0.1/16``; empty to choose a free
+        one. fixed_cidr, fixed_cidr_v6: the part of this subnet that containers get; without a
+        bip it is the subnet. default_gateway, default_gateway_v6: router of the containers on the
+        default network, when it is not the bridge.
     """
 
     data_root: Path = DEFAULT_DATA_ROOT
@@ -77,8 +83,15 @@ class Settings:
     userns_remap: str = ""
     bridge: str = ""
     icc: bool = True
+    ip_masq: bool = True
+    ip: str = "0.0.0.0"
     bip: str = ""
     fixed_cidr: str = ""
+    default_gateway: str = ""
+    ipv6: bool = False
+    bip6: str = ""
+    fixed_cidr_v6: str = ""
+    default_gateway_v6: str = ""
     mtu: int = 1500
     default_address_pools: tuple[AddressPool, ...] = DEFAULT_ADDRESS_POOLS
     dns: tuple[str, ...] = ()

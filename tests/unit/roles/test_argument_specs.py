@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from davit import cli
+from davit.flags import OPTIONS
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
@@ -41,4 +41,4 @@ def test_every_role_has_a_readme(role):
 
 def test_the_engine_role_takes_what_davitd_takes():
     taken = set(options("engine")["davit_engine_config"]["options"])
-    assert taken == {option.names[0] for option in cli._OPTIONS} - DECIDED
+    assert taken == {option.names[0] for option in OPTIONS} - DECIDED

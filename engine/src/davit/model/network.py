@@ -97,8 +97,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     """A network as stored.
 
     created: ns since the epoch. bridge: interface name, empty for drivers other than ``bridge``.
-    spec.ipam.config is resolved: subnet and gateway are always set for driver ``bridge``; the IPv4
-    pool comes first, then the IPv6 one if there is one.
+    spec.ipam.config is resolved: subnets are always set, gateways but for bridges that are isolated
+    from the host; the IPv4 pool comes first, then the IPv6 one.
     """
 
     id: str
@@ -117,9 +117,20 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         return self.driver not in ("host", "null")
 
     @property
+    def ipv4_pool(self) -> IPAMPool | None:
+        """None when its containers have no IPv4."""
+        if not self.spec.enable_ipv4:
+            return None
+        return next((pool for pool in self.spec.ipam.config if ":" not in pool.subnet), None)
+
+    @property
     def ipv6_pool(self) -> IPAMPool | None:
         """None when its containers have no IPv6."""
         return self.given_ipv6_pool if self.spec.enable_ipv6 else None
+
+    def pool(self, family: int) -> IPAMPool | None:
+        """That of a family, 4 or 6."""
+        return self.ipv4_pool if family == 4 else self.ipv6_pool
 
     @property
     def given_ipv6_pool(self) -> IPAMPool | None:

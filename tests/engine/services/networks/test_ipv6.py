@@ -3,7 +3,7 @@ from ipaddress import IPv6Address, IPv6Network
 import pytest
 
 from davit.config import AddressPool
-from davit.errors import Conflict, Forbidden, InvalidParameter, NotSupported
+from davit.errors import Conflict, Forbidden, InvalidParameter
 from davit.model.network import IPAM, EndpointIPAMConfig, EndpointSettings, IPAMPool
 from davit.services.networks import ipv6
 from tests.engine.services.networks.world import Echo, World, fetch, run_inside
@@ -25,10 +25,10 @@ def test_the_default_pool_is_unique_local_and_the_instances_own() -> None:
 
 def test_free_subnets_are_given_until_there_are_none() -> None:
     first, second = IPv6Network("fd00:1::/64"), IPv6Network("fd00:1:0:1::/64")
-    assert ipv6.resolve([], TINY, {}).subnet == str(first)
-    assert ipv6.resolve([], TINY, {"a": first}).gateway == "fd00:1:0:1::1"
+    assert ipv6.resolve([], [TINY], {}).subnet == str(first)
+    assert ipv6.resolve([], [TINY], {"a": first}).gateway == "fd00:1:0:1::1"
     with pytest.raises(Conflict, match="fully subnetted"):
-        ipv6.resolve([], TINY, {"a": first, "b": second})
+        ipv6.resolve([], [TINY], {"a": first, "b": second})
 
 
 @pytest.mark.parametrize(
@@ -50,19 +50,14 @@ def test_free_subnets_are_given_until_there_are_none() -> None:
 )
 def test_pools_that_are_refused(wished: IPAMPool, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        ipv6.resolve([wished], TINY, {"network a": IPv6Network("fd00:5::/64")})
-
-
-def test_several_subnets_are_refused() -> None:
-    with pytest.raises(NotSupported, match="more than one IPv6 subnet"):
-        ipv6.resolve([IPAMPool(subnet="fd00::/64"), IPAMPool(subnet="fd01::/64")], TINY, {})
+        ipv6.resolve([wished], [TINY], {"network a": IPv6Network("fd00:5::/64")})
 
 
 def test_addresses_are_given_from_the_range_until_there_are_none() -> None:
     asked = IPAMPool(
         subnet="fd00:7::/64", ip_range="fd00:7::/126", auxiliary_addresses={"nas": "fd00:7::2"}
     )
-    pool = ipv6.resolve([asked], TINY, {})
+    pool = ipv6.resolve([asked], [TINY], {})
     assert ipv6.allocate(pool, (), "", "app") == "fd00:7::3"
     with pytest.raises(Conflict, match="no available IPv6 addresses on network app"):
         ipv6.allocate(pool, {"fd00:7::3"}, "", "app")

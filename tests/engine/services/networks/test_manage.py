@@ -70,11 +70,44 @@ async def test_a_network_may_say_everything(world: World) -> None:
         (NetworkSpec(name="a/b"), InvalidParameter, "invalid network name 'a/b'"),
         (NetworkSpec(name="x", driver="overlay"), NotSupported, '"overlay" is not supported'),
         (NetworkSpec(name="x", driver="host"), Forbidden, "only one instance"),
-        (NetworkSpec(name="x", enable_ipv4=False), NotSupported, "EnableIPv4"),
+        (NetworkSpec(name="x", enable_ipv4=False), InvalidParameter, "IPv4 or IPv6 must be"),
         (
-            NetworkSpec(name="x", options={"com.docker.network.bridge.gateway_mode_ipv4": "nat"}),
+            NetworkSpec(name="x", enable_ipv4=False, enable_ipv6=True, ipam=pool("10.232.2.0/24")),
+            InvalidParameter,
+            r"network x: IPv4 subnet 10\.232\.2\.0/24 without IPv4",
+        ),
+        (
+            NetworkSpec(
+                name="x",
+                ipam=IPAM(
+                    config=[IPAMPool(subnet="10.232.2.0/24"), IPAMPool(subnet="10.232.3.0/24")]
+                ),
+            ),
+            Forbidden,
+            "network x: bridge driver doesn't support multiple subnets: give one IPv4",
+        ),
+        (
+            NetworkSpec(name="x", options={options.GATEWAY_MODES[6]: "open"}),
+            InvalidParameter,
+            "network x: unknown gateway mode com.docker.network.bridge.gateway_mode_ipv6='open': "
+            "one of nat, nat-unprotected, routed, isolated is needed",
+        ),
+        (
+            NetworkSpec(name="x", options={options.GATEWAY_MODES[4]: "isolated"}),
+            InvalidParameter,
+            "gateway mode 'isolated' can only be used for an internal network",
+        ),
+        (
+            NetworkSpec(name="x", options={options.SOURCES[4]: "fd00::1"}),
+            InvalidParameter,
+            "network x: invalid com.docker.network.host_ipv4='fd00::1': an IPv4 address",
+        ),
+        (
+            NetworkSpec(
+                name="x", options={"com.docker.network.bridge.trusted_host_interfaces": "eth0"}
+            ),
             NotSupported,
-            "gateway_mode_ipv4 is not supported; known: com.docker",
+            "network x: network option .*trusted_host_interfaces is not supported",
         ),
         (NetworkSpec(name="x", ipam=pool("fd00::/127")), InvalidParameter, "fd00::/127"),
         (NetworkSpec(name="x", ipam=pool("10.232")), InvalidParameter, "invalid subnet '10.232'"),

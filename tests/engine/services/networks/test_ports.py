@@ -23,7 +23,7 @@ def test_bindings_are_read() -> None:
     assert read({"80/tcp": []}) == [("80/tcp", "0.0.0.0", 0, 0)]
     assert read({"53/udp": [side("", "127.0.0.1")]}) == [("53/udp", "127.0.0.1", 0, 0)]
     assert read({"80/tcp": [side("8000-8010")]}) == [("80/tcp", "0.0.0.0", 8000, 8010)]
-    assert wishes({"80/tcp": []}, "127.0.0.1", ipv6=True)[0].addresses == ("127.0.0.1",)
+    assert wishes({"80/tcp": []}, "127.0.0.1", families=(4, 6))[0].addresses == ("127.0.0.1",)
 
 
 def test_anywhere_in_ipv6_beside_ipv4_is_left_out() -> None:
@@ -33,10 +33,10 @@ def test_anywhere_in_ipv6_beside_ipv4_is_left_out() -> None:
 
 def test_anywhere_is_both_families_where_the_container_has_both() -> None:
     for sides in ([side("8080")], [side("8080"), side("8080", "::")]):
-        (wish,) = wishes({"80/tcp": sides}, ipv6=True)
+        (wish,) = wishes({"80/tcp": sides}, families=(4, 6))
         assert (wish.addresses, wish.candidates) == (("0.0.0.0", "::"), range(8080, 8081))
     both = [side("8080", "0.0.0.0"), side("8080", "::")]
-    assert [wish.addresses for wish in wishes({"80/tcp": both}, ipv6=True)] == [
+    assert [wish.addresses for wish in wishes({"80/tcp": both}, families=(4, 6))] == [
         ("0.0.0.0",),
         ("::",),
     ]
@@ -97,7 +97,7 @@ def test_a_range_gives_the_first_free_port() -> None:
 @pytest.mark.parametrize("address", ["::1", "fe80::1"])
 def test_what_cannot_be_translated_is_refused(address: str) -> None:
     with pytest.raises(NotSupported, match=f"on {address}: the kernel does not translate"):
-        wishes({"80/tcp": [side("", address)]}, ipv6=True)
+        wishes({"80/tcp": [side("", address)]}, families=(4, 6))
 
 
 def test_a_port_is_the_same_on_both_families() -> None:
@@ -107,15 +107,17 @@ def test_a_port_is_the_same_on_both_families() -> None:
         other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         other.bind(("::1", port))
         with pytest.raises(Conflict, match="another process on the host has it"):
-            ports.claim("a", "a", wishes({"80/tcp": [side(str(port))]}, ipv6=True))
+            ports.claim("a", "a", wishes({"80/tcp": [side(str(port))]}, families=(4, 6)))
         (held,) = ports.claim("a", "a", wishes({"80/tcp": [side(str(port))]}))["80/tcp"]
         assert held.host_ip == "0.0.0.0"
     ports.release("a")
-    chosen = ports.claim("a", "a", wishes({"80/tcp": []}, ipv6=True))["80/tcp"]
+    chosen = ports.claim("a", "a", wishes({"80/tcp": []}, families=(4, 6)))["80/tcp"]
     assert [held.host_ip for held in chosen] == ["0.0.0.0", "::"]
     assert chosen[0].host_port == chosen[1].host_port
     with pytest.raises(Conflict, match="container 'a' has it"):
-        ports.claim("b", "b", wishes({"80/tcp": [side(chosen[0].host_port, "::")]}, ipv6=True))
+        ports.claim(
+            "b", "b", wishes({"80/tcp": [side(chosen[0].host_port, "::")]}, families=(4, 6))
+        )
     ports.close()
 
 

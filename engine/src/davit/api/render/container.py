@@ -327,11 +327,13 @@ def _port_list(details: Details) -> list[dict[str, Any]]:
         if _port(text) not in published:
             listed.append(_listed(_port(text)))
     for port, sides in published.items():
-        listed += [
-            {**_listed(port), "IP": side.host_ip, "PublicPort": int(side.host_port)}
-            for side in sides
-        ]
+        listed += [{**_listed(port), "IP": side.host_ip, **_public(side)} for side in sides]
     return listed
+
+
+def _public(side: PortBinding) -> dict[str, int]:
+    """Nothing for a port that is open at the container's own address."""
+    return {"PublicPort": int(side.host_port)} if side.host_port else {}
 
 
 def _listed(port: str) -> dict[str, Any]:

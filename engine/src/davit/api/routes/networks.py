@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
 from aiohttp import web
 
 from davit.api import response
@@ -63,7 +64,10 @@ def routes(networks: Networks, containers: ContainerNetworks) -> list[Route]:
         return response.json(render.network(row, networks.members(row)))
 
     async def create(call: Call) -> web.StreamResponse:
-        row = await networks.create(await call.body(NetworkSpec))
+        spec = await call.body(NetworkSpec)
+        if call.version < (1, 48):  # the field is not known there
+            spec = msgspec.structs.replace(spec, enable_ipv4=True)
+        row = await networks.create(spec)
         return response.json({"Id": row.id, "Warning": ""}, status=201)
 
     async def remove(call: Call) -> web.StreamResponse:

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import msgspec
@@ -23,7 +22,15 @@ from davit.errors import (
 from davit.model import ids
 from davit.model.config import PortBinding
 from davit.model.network import EndpointSettings, JoinRequest, Network, Sandbox
-from davit.services.networks import interfaces, ipam, ipv6, options, ports, resolver
+from davit.services.networks import (
+    addresses,
+    interfaces,
+    ipam,
+    ipv6,
+    options,
+    ports,
+    resolver,
+)
 from davit.services.networks.finish import finish, finish_all
 from davit.services.networks.names import NameServers
 from davit.services.networks.packet_filter import PacketFilter
@@ -103,7 +110,7 @@ class Sandboxes:
 
     async def adopt(self, sandbox: Sandbox) -> None:
         """Serve a container that an earlier davitd connected. Raises Conflict: a port is taken."""
-        held = ports.wishes(sandbox.ports, ipv6=True)
+        held = ports.wishes(ports.held(sandbox.ports), families=(4, 6))
         self._ports.claim(sandbox.container_id, sandbox.name, held)
         await self._names.open(sandbox, Path(sandbox.netns))
 
@@ -196,7 +203,7 @@ class Sandboxes:
                 "user specified IP address is supported on user defined networks only: network "
                 f"{network.name} has none to choose; create a network with a subnet"
             )
-        ipam.check_address(network.spec.ipam.config[0], address, network.name)
+        ipam.check_address(network.ipv4_pool, address, network.name)
 
     async def settle(self) -> None:
         """Wait until nothing is left of what has left."""
@@ -243,15 +250,27 @@ class Sandboxes:
     def _claim(
         self, request: JoinRequest, endpoints: Mapping[str, EndpointSettings]
     ) -> dict[str, list[PortBinding]]:
-        """Host ports lead to the default endpoint; without one there is nowhere to lead to."""
-        default = ipam.default_endpoint(endpoints)
-        network = self._networks.get(default.network_id) if default is not None else None
-        if network is None or not network.bridge:
+        """Host ports lead to the default endpoints; without one there is nowhere to lead to."""
+        chosen = {}
+        routed = []
+        for family, endpoint in interfaces.ways_out(endpoints).items():
+            network = self._networks.get(endpoint.network_id)
+            if network.bridge:
+                chosen[family] = options.parse(network.spec.options)
+                if chosen[family].modes[family] is options.GatewayMode.ROUTED:
+                    routed.append(family)
+        if not chosen:
             return {}
-        address = options.parse(network.spec.options).host_binding
-        over_ipv6 = ipv6.default_endpoint(endpoints)
-        reached = over_ipv6 is not None and bool(self._networks.get(over_ipv6.network_id).bridge)
-        wanted = ports.wishes(request.bindings, address, ipv6=reached)
+        wanted = ports.wishes(
+            request.bindings,
+            chosen[4].host_binding if 4 in chosen else ports.ANY,
+            families=chosen,
+            routed=[
+                family
+                for family in chosen
+                if chosen[family].modes[family] is options.GatewayMode.ROUTED
+            ],
+        )
         return self._ports.claim(request.container_id, request.name, wanted)
 
     def _endpoint(
@@ -265,32 +284,12 @@ class Sandboxes:
     ) -> EndpointSettings:
         if not network.is_plugged:
             return msgspec.structs.replace(wish, network_id=network.id, endpoint_id=ids.new_id())
-        pool = network.spec.ipam.config[0]
-        address = ipam.allocate(pool, self._taken(network), _wished_address(wish), network.name)
-        endpoint = msgspec.structs.replace(
-            wish,
+        given = addresses.give(network, wish, self._taken(network))
+        return msgspec.structs.replace(
+            given,
             network_id=network.id,
             endpoint_id=ids.new_id(),
-            gateway="" if network.spec.internal else pool.gateway,
-            ip_address=address,
-            ip_prefix_len=IPv4Network(pool.subnet).prefixlen,
-            mac_address=(
-                ipam.check_mac(wish.mac_address) if wish.mac_address else ipam.mac_of(address)
-            ),
             dns_names=resolver.names_of(name, container_id, hostname, wish.aliases),
-        )
-        return self._with_ipv6(network, endpoint)
-
-    def _with_ipv6(self, network: Network, endpoint: EndpointSettings) -> EndpointSettings:
-        pool = network.ipv6_pool
-        if pool is None:
-            return endpoint
-        asked = endpoint.ipam_config.ipv6_address if endpoint.ipam_config else ""
-        return msgspec.structs.replace(
-            endpoint,
-            ipv6_gateway="" if network.spec.internal else pool.gateway,
-            global_ipv6_address=ipv6.allocate(pool, self._taken(network), asked, network.name),
-            global_ipv6_prefix_len=IPv6Network(pool.subnet).prefixlen,
         )
 
     def _taken(self, network: Network) -> set[str]:
@@ -304,7 +303,7 @@ class Sandboxes:
 
     async def _follow(self, before: Sandbox, after: Sandbox) -> None:
         """Move the default route and the published ports to the present default endpoint."""
-        if interfaces.ways_out(before) == interfaces.ways_out(after):
+        if interfaces.ways_out(before.endpoints) == interfaces.ways_out(after.endpoints):
             return
         await asyncio.to_thread(self._plugs.route, after)
         if after.ports:

@@ -10,6 +10,8 @@ that a start or stop adds or deletes elements; the rules change only with the ne
 - Containers of a network without ``enable_icc`` are apart: its bridge does not forward between
   them, and what comes through the host passes to published ports and to ports of links.
 - Internal networks: nothing in, nothing out.
+- Networks that are routed: published ports are open at the container's own address (the set
+  ``opened``), and packets leave with it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from davit.model.network import DEFAULT_NETWORK, Network, Sandbox
-from davit.services.networks import firewall_ipv6, ipv6, options
+from davit.services.networks import firewall_ipv6, ipv6
+from davit.services.networks.firewall_rules import forward, postrouting
 from davit.services.networks.ipam import default_endpoint
 from davit.services.networks.ports import ANY, ANY_IPV6
 
@@ -26,7 +29,7 @@ def ruleset(table: str, networks: Sequence[Network], sandboxes: Sequence[Sandbox
     """The whole table; applied at once, it replaces what was there."""
     bridged = [network for network in networks if network.bridge]
     bridges = ", ".join(f'"{network.bridge}"' for network in bridged)
-    everywhere, at_address = _elements(sandboxes, 4)
+    everywhere, at_address, opened = _elements(sandboxes, 4)
     linked = sorted(links(sandboxes))
     return f"""\
 table ip {table}
@@ -43,6 +46,10 @@ table ip {table} {{
 	map published_at {{
 		type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
 		{f"elements = {{ {', '.join(at_address)} }}" if at_address else ""}
+	}}
+	set opened {{
+		type ipv4_addr . inet_proto . inet_service
+		{f"elements = {{ {', '.join(opened)} }}" if opened else ""}
 	}}
 	set linked {{
 		type ipv4_addr . ipv4_addr . inet_proto . inet_service
@@ -67,18 +74,26 @@ table ip {table} {{
 	}}
 	chain forward {{
 		type filter hook forward priority 0; policy accept;
-{_lines(_forward, bridged)}
+{_lines(forward, bridged, 4)}
 		oifname @bridges ct state established,related accept
 		oifname @bridges ct status dnat accept
+		oifname @bridges ip daddr . meta l4proto . th dport @opened accept
 		oifname @bridges drop
 	}}
 	chain postrouting {{
 		type nat hook postrouting priority 100; policy accept;
 		oifname @bridges ip saddr 127.0.0.0/8 masquerade
-{_lines(_postrouting, bridged)}
+{_lines(postrouting, bridged, 4)}
 	}}
 }}
-{firewall_ipv6.ruleset(table, bridged, *_elements(sandboxes, 6))}"""
+{
+        firewall_ipv6.ruleset(
+            table,
+            bridges,
+            (_lines(forward, bridged, 6), _lines(postrouting, bridged, 6)),
+            *_elements(sandboxes, 6),
+        )
+    }"""
 
 
 def published(table: str, sandbox: Sandbox) -> str:
@@ -120,28 +135,30 @@ def _change(verb: str, table: str, sandbox: Sandbox) -> str:
         f"{verb} element {tables} {table} {name} {{ {', '.join(elements)} }}\n"
         for tables, family in (("ip", 4), ("ip6", 6))
         for name, elements in zip(
-            ("published", "published_at"), _elements([sandbox], family), strict=True
+            ("published", "published_at", "opened"), _elements([sandbox], family), strict=True
         )
         if elements
     )
 
 
-def _elements(sandboxes: Iterable[Sandbox], family: int) -> tuple[list[str], list[str]]:
-    """Elements of the maps ``published`` and ``published_at`` of a family, 4 or 6."""
-    everywhere, at_address = [], []
+def _elements(sandboxes: Iterable[Sandbox], family: int) -> tuple[list[str], list[str], list[str]]:
+    """Elements of the maps ``published`` and ``published_at`` and of the set ``opened``, of a
+    family, 4 or 6."""
+    everywhere, at_address, opened = [], [], []
     for sandbox in sandboxes:
         target = _target(sandbox, family)
         for port, bindings in sandbox.ports.items() if target else ():
             number, _, protocol = port.partition("/")
-            for binding in bindings:
-                key, value = f"{protocol} . {binding.host_port}", f"{target} . {number}"
-                if (":" in binding.host_ip) != (family == 6):
-                    continue
-                if binding.host_ip in (ANY, ANY_IPV6):
+            sides = [side for side in bindings if (":" in side.host_ip) == (family == 6)]
+            if any(not side.host_port for side in sides):
+                opened.append(f"{target} . {protocol} . {number}")
+            for side in sides:
+                key, value = f"{protocol} . {side.host_port}", f"{target} . {number}"
+                if side.host_port and side.host_ip in (ANY, ANY_IPV6):
                     everywhere.append(f"{key} : {value}")
-                else:
-                    at_address.append(f"{binding.host_ip} . {key} : {value}")
-    return everywhere, at_address
+                elif side.host_port:
+                    at_address.append(f"{side.host_ip} . {key} : {value}")
+    return everywhere, at_address, opened
 
 
 def _target(sandbox: Sandbox, family: int) -> str:
@@ -153,32 +170,7 @@ def _target(sandbox: Sandbox, family: int) -> str:
     return endpoint.global_ipv6_address if endpoint is not None else ""
 
 
-def _lines(rules: Callable[[Network], list[str]], networks: Iterable[Network]) -> str:
-    return "\n".join(f"\t\t{line}" for network in networks for line in rules(network))
-
-
-def _forward(network: Network) -> list[str]:
-    bridge = f'"{network.bridge}"'
-    within = f"iifname {bridge} oifname {bridge}"
-    if options.parse(network.spec.options).icc:
-        lines = [f"{within} accept"]
-    else:
-        lines = [
-            f"{within} ct state established,related accept",
-            f"{within} ct status dnat accept",
-            f"{within} ip saddr . ip daddr . meta l4proto . th dport @linked accept",
-            f"{within} drop",
-        ]
-    if network.spec.internal:
-        lines += [f"iifname {bridge} drop", f"oifname {bridge} drop"]
-    return lines
-
-
-def _postrouting(network: Network) -> list[str]:
-    bridge = f'"{network.bridge}"'
-    subnet = network.spec.ipam.config[0].subnet
-    # A container that reaches a neighbour through the host's address gets its answer from there.
-    lines = [f"ip saddr {subnet} oifname {bridge} ct status dnat masquerade"]
-    if options.parse(network.spec.options).masquerade and not network.spec.internal:
-        lines.append(f"ip saddr {subnet} oifname != {bridge} masquerade")
-    return lines
+def _lines(
+    rules: Callable[[Network, int], list[str]], networks: Iterable[Network], family: int
+) -> str:
+    return "\n".join(f"\t\t{line}" for network in networks for line in rules(network, family))

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from davit.model.network import Network
-from davit.services.networks import options
-
 
 def ruleset(
-    table: str, networks: Sequence[Network], everywhere: Sequence[str], at_address: Sequence[str]
+    table: str,
+    bridges: str,
+    chains: tuple[str, str],
+    everywhere: Sequence[str],
+    at_address: Sequence[str],
+    opened: Sequence[str],
 ) -> str:
     """The whole table; applied at once, it replaces what was there.
 
-    networks: bridged ones; everywhere, at_address: elements of the maps of published ports.
+    bridges: elements of the set; chains: the networks' rules for forward and postrouting; the
+    others: elements of the maps of published ports and of the set of opened ones.
     """
-    bridges = ", ".join(f'"{network.bridge}"' for network in networks)
-    forward = "\n".join(f"\t\t{line}" for network in networks for line in _forward(network))
-    leave = "\n".join(f"\t\t{line}" for network in networks for line in _postrouting(network))
+    forward, leave = chains
     return f"""\
 {erased(table)}table ip6 {table} {{
 	set bridges {{
@@ -36,6 +37,10 @@ def ruleset(
 	map published_at {{
 		type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service
 		{f"elements = {{ {', '.join(at_address)} }}" if at_address else ""}
+	}}
+	set opened {{
+		type ipv6_addr . inet_proto . inet_service
+		{f"elements = {{ {', '.join(opened)} }}" if opened else ""}
 	}}
 	chain prerouting {{
 		type nat hook prerouting priority -100; policy accept;
@@ -55,6 +60,7 @@ def ruleset(
 {forward}
 		oifname @bridges ct state established,related accept
 		oifname @bridges ct status dnat accept
+		oifname @bridges ip6 daddr . meta l4proto . th dport @opened accept
 		oifname @bridges drop
 	}}
 	chain postrouting {{
@@ -68,31 +74,3 @@ def ruleset(
 def erased(table: str) -> str:
     """Remove all; also when there is nothing."""
     return f"table ip6 {table}\ndelete table ip6 {table}\n"
-
-
-def _forward(network: Network) -> list[str]:
-    bridge = f'"{network.bridge}"'
-    within = f"iifname {bridge} oifname {bridge}"
-    if options.parse(network.spec.options).icc:
-        lines = [f"{within} accept"]
-    else:
-        lines = [
-            f"{within} ct state established,related accept",
-            f"{within} ct status dnat accept",
-            f"{within} drop",
-        ]
-    if network.spec.internal:
-        lines += [f"iifname {bridge} drop", f"oifname {bridge} drop"]
-    return lines
-
-
-def _postrouting(network: Network) -> list[str]:
-    pool = network.ipv6_pool
-    if pool is None or network.spec.internal:
-        return []
-    bridge = f'"{network.bridge}"'
-    # A container that reaches a neighbour through the host's address gets its answer from there.
-    lines = [f"ip6 saddr {pool.subnet} oifname {bridge} ct status dnat masquerade"]
-    if options.parse(network.spec.options).masquerade:
-        lines.append(f"ip6 saddr {pool.subnet} oifname != {bridge} masquerade")
-    return lines

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
 
 from davit.drivers import netlink
@@ -19,7 +20,8 @@ _LINK_LOCAL_PREFIX = {4: 16, 6: 64}  # RFC 3927, RFC 4291
 
 def configure(links: netlink.Links, interface: str, endpoint: EndpointSettings) -> None:
     """Give a link its addresses and bring it up."""
-    links.add_address(interface, endpoint.ip_address, endpoint.ip_prefix_len)
+    if endpoint.ip_address:
+        links.add_address(interface, endpoint.ip_address, endpoint.ip_prefix_len)
     links.set_up(interface)
     asked = endpoint.ipam_config.link_local_ips if endpoint.ipam_config else []
     further = [link_local(text) for text in asked]
@@ -43,15 +45,14 @@ def link_local(text: str) -> IPv4Address | IPv6Address:
     )
 
 
-def ways_out(sandbox: Sandbox) -> tuple[EndpointSettings | None, str]:
-    """What the default routes and published ports depend on, of both families."""
-    return ipam.default_endpoint(sandbox.endpoints), ipv6.default_gateway(sandbox.endpoints)
+def ways_out(endpoints: Mapping[str, EndpointSettings]) -> dict[int, EndpointSettings]:
+    """The default endpoint of each family, 4 and 6, that has one: default routes and published
+    ports depend on them."""
+    found = {4: ipam.default_endpoint(endpoints), 6: ipv6.default_endpoint(endpoints)}
+    return {family: endpoint for family, endpoint in found.items() if endpoint is not None}
 
 
 def set_default_route(links: netlink.Links, sandbox: Sandbox) -> None:
     """Route what goes elsewhere through the default endpoint of each family."""
-    default = ipam.default_endpoint(sandbox.endpoints)
-    if default is not None:
-        links.set_default_route(default.gateway)
-    if gateway := ipv6.default_gateway(sandbox.endpoints):
-        links.set_default_route(gateway)
+    for family, endpoint in ways_out(sandbox.endpoints).items():
+        links.set_default_route(endpoint.gateway if family == 4 else endpoint.ipv6_gateway)

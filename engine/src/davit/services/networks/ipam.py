@@ -18,7 +18,7 @@ Used = Mapping[str, IPv4Network]
 
 
 def resolve(ipam: IPAM, pools: Sequence[AddressPool], used: Used, avoid: Used) -> IPAM:
-    """Fill in what a request leaves open: subnet and gateway.
+    """Fill in what a request leaves open, subnet and gateway; it has one pool or none.
 
     used: subnets that must not overlap; avoid: that one chosen here shall not overlap either.
     Raises InvalidParameter, Forbidden (overlap), Conflict (all pools used up), NotSupported.
@@ -26,10 +26,6 @@ def resolve(ipam: IPAM, pools: Sequence[AddressPool], used: Used, avoid: Used) -
     if ipam.driver not in ("", "default"):
         raise NotSupported(
             f"IPAM driver {ipam.driver!r} is not supported: leave it out, or use 'default'"
-        )
-    if len(ipam.config) > 1:
-        raise NotSupported(
-            "a network with more than one subnet is not supported: create one network for each"
         )
     wish = ipam.config[0] if ipam.config else IPAMPool()
     if not wish.subnet:
@@ -114,8 +110,12 @@ def _check_inside(address: IPv4Address, subnet: IPv4Network, what: str) -> None:
         )
 
 
-def check_address(pool: IPAMPool, text: str, network: str) -> IPv4Address:
+def check_address(pool: IPAMPool | None, text: str, network: str) -> IPv4Address:
     """Whether a container may ask for this address at all. Raises InvalidParameter."""
+    if pool is None:
+        raise InvalidParameter(
+            f"invalid address {text}: network {network} has no IPv4; create it with EnableIPv4"
+        )
     address = _parse_address(text, f"address for network {network}")
     subnet = IPv4Network(pool.subnet)
     if address not in subnet or address in (subnet[0], subnet[-1]):

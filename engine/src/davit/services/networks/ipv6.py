@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import AddressValueError, IPv6Address, IPv6Network, NetmaskValueError
 
 from davit.config import AddressPool
-from davit.errors import Conflict, Forbidden, InvalidParameter, NotSupported
+from davit.errors import Conflict, Forbidden, InvalidParameter
 from davit.model.network import EndpointSettings, IPAMPool
 
 LONGEST = 126
@@ -24,27 +24,24 @@ def default_pool(instance: str) -> AddressPool:
     return AddressPool(str(IPv6Network((b"\xfd" + random + bytes(10), 48))), SUBNET)
 
 
-def resolve(wishes: Sequence[IPAMPool], pool: AddressPool, used: Used) -> IPAMPool:
+def resolve(wishes: Sequence[IPAMPool], pools: Sequence[AddressPool], used: Used) -> IPAMPool:
     """Fill in what a request leaves open: subnet and gateway.
 
-    wishes: the request's pools of this family. used: subnets that must not overlap. Raises
-    InvalidParameter, Forbidden (overlap), Conflict (pool used up), NotSupported (several).
+    wishes: the request's pool of this family, or none. used: subnets that must not overlap. Raises
+    InvalidParameter, Forbidden (overlap), Conflict (pools used up).
     """
-    if len(wishes) > 1:
-        raise NotSupported(
-            "a network with more than one IPv6 subnet is not supported: create one network for each"
-        )
-    if not wishes:
-        return _checked(IPAMPool(subnet=str(_free_subnet(pool, used))), used)
-    return _checked(wishes[0], used)
+    wish = wishes[0] if wishes else IPAMPool(subnet=str(_free_subnet(pools, used)))
+    return _checked(wish, used)
 
 
-def _free_subnet(pool: AddressPool, used: Used) -> IPv6Network:
-    for subnet in IPv6Network(pool.base).subnets(new_prefix=pool.size):
-        if not any(subnet.overlaps(other) for other in used.values()):
-            return subnet
+def _free_subnet(pools: Sequence[AddressPool], used: Used) -> IPv6Network:
+    for pool in pools:
+        for subnet in IPv6Network(pool.base).subnets(new_prefix=pool.size):
+            if not any(subnet.overlaps(other) for other in used.values()):
+                return subnet
+    bases = ", ".join(pool.base for pool in pools)
     raise Conflict(
-        f"all predefined address pools have been fully subnetted ({pool.base}): remove a network "
+        f"all predefined address pools have been fully subnetted ({bases}): remove a network "
         "or give an IPv6 subnet"
     )
 
@@ -151,12 +148,6 @@ def default_endpoint(endpoints: Mapping[str, EndpointSettings]) -> EndpointSetti
     IPv4."""
     routed = [(-held.gw_priority, name) for name, held in endpoints.items() if held.ipv6_gateway]
     return endpoints[min(routed)[1]] if routed else None
-
-
-def default_gateway(endpoints: Mapping[str, EndpointSettings]) -> str:
-    """Of the default endpoint; empty for none."""
-    default = default_endpoint(endpoints)
-    return default.ipv6_gateway if default is not None else ""
 
 
 def link_sysctls(interface: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from davit.drivers import nft
 from davit.model.dns import Answer, Lookup, Upstream
 from davit.model.network import Sandbox
-from davit.services.networks import ipam, resolver
+from davit.services.networks import interfaces, resolver
 from davit.services.networks.resolver import Resolvers
 from davit.store.networks import SandboxStore
 
@@ -77,7 +77,7 @@ class NameServers:
     def _upstream(self, sandbox: Sandbox) -> Callable[[], Upstream]:
         def upstream() -> Upstream:
             asker = self._sandboxes.find(sandbox.container_id) or sandbox
-            if ipam.default_endpoint(asker.endpoints) is None:
+            if not interfaces.ways_out(asker.endpoints):
                 return Upstream()  # internal networks only: no way out for questions, too
             # One that names davit's own server would be asked by itself, over and over.
             resolvers = [server for server in asker.resolvers if server != resolver.ADDRESS]

@@ -6,7 +6,7 @@ import errno
 import ipaddress
 import itertools
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from davit.errors import Conflict, InvalidParameter, NotSupported
@@ -30,13 +30,15 @@ class Wish:
 
     port: the container's, ``80/tcp``; addresses: the host's, with the same port on each;
     candidates: host ports, the first free one is taken; ``range(1)`` (port 0) lets the kernel
-    choose from ``net.ipv4.ip_local_port_range``.
+    choose from ``net.ipv4.ip_local_port_range``. opened: "anywhere" of the families in which the
+    port is open at the container's own address instead, without a host port.
     """
 
     port: str
     protocol: str
     addresses: tuple[str, ...]
     candidates: range
+    opened: tuple[str, ...] = ()
 
     @property
     def attempts(self) -> Iterable[int]:
@@ -55,8 +57,15 @@ class Claim:
     socket: socket.socket
 
 
-def wishes(bindings: Bindings, default_address: str = ANY, *, ipv6: bool = False) -> list[Wish]:
-    """Read port bindings. ipv6: whether the container can be reached over it.
+def wishes(
+    bindings: Bindings,
+    default_address: str = ANY,
+    *,
+    families: Collection[int] = (4,),
+    routed: Collection[int] = (),
+) -> list[Wish]:
+    """Read port bindings. families: in which the container can be reached, 4 and 6; routed: in
+    which of them it is reached at its own address.
 
     Raises InvalidParameter naming the binding, NotSupported.
     """
@@ -68,26 +77,57 @@ def wishes(bindings: Bindings, default_address: str = ANY, *, ipv6: bool = False
             raise NotSupported(f"cannot publish port {port}: only tcp, udp and sctp are supported")
         if not number.isdecimal() or not 0 < int(number) < 65536:
             raise InvalidParameter(f"invalid container port {port!r}: 1 to 65535 is needed")
-        anywhere = (ANY, ANY_IPV6) if ipv6 and default_address == ANY else (default_address,)
-        for side in _sides(port, sides, ipv6):
-            addresses = (_address(side.host_ip, port),) if side.host_ip else anywhere
-            candidates = _candidates(side.host_port, port)
-            wanted.append(Wish(f"{number}/{protocol}", protocol, addresses, candidates))
+        for side in _sides(port, sides, families):
+            if side.host_ip:
+                addresses: tuple[str, ...] = (_address(side.host_ip, port),)
+            elif default_address != ANY and 4 in families:
+                addresses = (default_address,)
+            else:
+                addresses = tuple(text for text in (ANY, ANY_IPV6) if _family(text) in families)
+            wanted.append(
+                Wish(
+                    f"{number}/{protocol}",
+                    protocol,
+                    tuple(text for text in addresses if _family(text) not in routed),
+                    _candidates(side.host_port, port),
+                    tuple(_opened(text, port) for text in addresses if _family(text) in routed),
+                )
+            )
     return wanted
 
 
-def _sides(port: str, sides: list[PortBinding], ipv6: bool) -> list[PortBinding]:
-    """Leave out ``::`` beside a side that means it, too: clients send both for "anywhere"."""
+def _family(address: str) -> int:
+    return 6 if ":" in address else 4
+
+
+def _opened(address: str, port: str) -> str:
+    if address not in (ANY, ANY_IPV6):
+        raise InvalidParameter(
+            f"cannot publish port {port} on {address}: the container's network is routed, so its "
+            "ports are reached at its own address; leave the host address out"
+        )
+    return address
+
+
+def _sides(port: str, sides: list[PortBinding], families: Collection[int]) -> Iterator[PortBinding]:
+    """Leave out an "anywhere" of one family beside a side that means it, too, or that serves in
+    its place: clients send both."""
     sides = sides or [PortBinding()]
-    implied = {side.host_port for side in sides if side.host_ip in ("", ANY)[: 1 if ipv6 else 2]}
-    kept = [side for side in sides if not (side.host_ip == ANY_IPV6 and side.host_port in implied)]
-    for side in kept:
-        if ":" in side.host_ip and not ipv6:
+    for side in sides:
+        others = {other.host_ip for other in sides if other.host_port == side.host_port}
+        others -= {side.host_ip}
+        lacking = side.host_ip != "" and _family(side.host_ip) not in families
+        if side.host_ip in (ANY, ANY_IPV6) and (
+            "" in others or (lacking and others & {ANY, ANY_IPV6})
+        ):
+            continue
+        if lacking:
+            family = f"IPv{_family(side.host_ip)}"
             raise NotSupported(
-                f"cannot publish port {port} on {side.host_ip}: the container has no IPv6; give an "
-                "IPv4 address, or connect it to a network created with --ipv6"
+                f"cannot publish port {port} on {side.host_ip}: the container has no {family}; "
+                f"leave the host address out, or connect it to a network with {family}"
             )
-    return kept
+        yield side
 
 
 def _address(text: str, port: str) -> str:
@@ -141,6 +181,8 @@ class Ports:
                     self._claims.append(claim)
                     side = PortBinding(host_ip=claim.address, host_port=str(claim.port))
                     sides.setdefault(wish.port, []).append(side)
+                for address in wish.opened:
+                    sides.setdefault(wish.port, []).append(PortBinding(host_ip=address))
         except BaseException:
             self.release(container_id)
             raise
@@ -159,6 +201,8 @@ class Ports:
         self._claims.clear()
 
     def _claim(self, container_id: str, name: str, wish: Wish) -> list[Claim]:
+        if not wish.addresses:
+            return []
         for port in wish.attempts:
             bound = _bind_all(wish, port)
             if bound is not None:
@@ -186,6 +230,12 @@ class Ports:
             f"{wish.addresses[0]}:{host_port} failed: port is already allocated: {wish.port} "
             f"cannot be published, {holder} or choose another host port"
         )
+
+
+def held(sides: Bindings) -> Bindings:
+    """Those real host sides that take a port of the host's: without the opened ones."""
+    taken = {port: [side for side in row if side.host_port] for port, row in sides.items()}
+    return {port: row for port, row in taken.items() if row}
 
 
 def _clash(one: str, other: str) -> bool:

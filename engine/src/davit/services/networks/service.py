@@ -16,6 +16,7 @@ from davit.errors import DavitError
 from davit.model.idmap import Remap
 from davit.model.network import DEFAULT_NETWORK, JoinRequest, Network, Sandbox
 from davit.services.networks import hosts, names, resolver
+from davit.services.networks.addresses import bridge_addresses
 from davit.services.networks.connect import Sandboxes
 from davit.services.networks.guard import Guard
 from davit.services.networks.manage import Events, Networks
@@ -147,7 +148,7 @@ class NetworkService:
         return hosts.render(
             request.extra_hosts,
             hosts.own_lines(addresses, request.hostname, domainname),
-            gateways=[default.spec.ipam.config[0].gateway] if default is not None else [],
+            gateways=bridge_addresses(default) if default is not None else [],
             links=links,
         )
 

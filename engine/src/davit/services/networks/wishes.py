@@ -1,0 +1,55 @@
+"""Whether a network may be made as it is asked for. Pure."""
+
+from __future__ import annotations
+
+from davit.errors import DavitError, Forbidden, InvalidParameter, NotSupported
+from davit.model import ids
+from davit.model.network import NetworkSpec
+from davit.services.networks import macvlan, options
+
+
+def check(spec: NetworkSpec) -> None:
+    """Look at everything that does not depend on other networks.
+
+    Raises InvalidParameter, Forbidden, NotSupported; the message begins with the network's name
+    where it is about an option.
+    """
+    _check_name(spec.name)
+    _check_driver(spec.driver)
+    if not spec.enable_ipv4 and not spec.enable_ipv6:
+        raise InvalidParameter(
+            f"network {spec.name}: IPv4 or IPv6 must be enabled: leave EnableIPv4 out, or set "
+            "EnableIPv6"
+        )
+    if spec.config_only or spec.config_from or spec.ingress:
+        raise NotSupported("config-only and ingress networks are not supported")
+    if spec.scope not in ("", "local"):
+        raise NotSupported(f'network scope "{spec.scope}" is not supported: leave it out')
+    try:
+        if spec.driver == macvlan.DRIVER:
+            macvlan.parse(spec.options)
+        else:
+            options.check(spec.options, internal=spec.internal)
+    except DavitError as error:
+        raise type(error)(f"network {spec.name}: {error.message}") from None
+
+
+def _check_name(name: str) -> None:
+    if not name or name != name.strip() or "/" in name or not name.isprintable():
+        raise InvalidParameter(
+            f"invalid network name {name!r}: a name without '/' and outer spaces is needed"
+        )
+    if ids.is_hex(name) and len(name) == len(ids.new_id()):
+        raise InvalidParameter(f"network name {name} cannot be used: it looks like an ID")
+
+
+def _check_driver(driver: str) -> None:
+    if driver in ("host", "null"):
+        raise Forbidden(f'only one instance of "{driver}" network is allowed')
+    if driver == "ipvlan":
+        raise NotSupported('network driver "ipvlan" is not supported: use "macvlan" or "bridge"')
+    if driver not in ("", "bridge", macvlan.DRIVER):
+        raise NotSupported(
+            f"could not find plugin {driver} in v1 plugin registry: network driver "
+            f'"{driver}" is not supported; use "bridge" or "macvlan"'
+        )
