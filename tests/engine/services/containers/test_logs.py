@@ -98,10 +98,10 @@ def test_a_follower_loses_nothing_at_rotations(shared_davitd: Davitd) -> None:
     assert not [path for path in files(shared_davitd, "followed") if path.name.endswith(".1")]
 
 
-def test_two_hundred_megabytes(shared_davitd: Davitd) -> None:
+def test_a_gigabyte(shared_davitd: Davitd) -> None:
     """Neither davitd nor the disk holds them, and the container is not held up."""
     before = resident(shared_davitd)
-    script = "yes $(printf '%099d' 7) | head -n 2000000; echo the end"
+    script = "yes $(printf '%099d' 7) | head -n 10000000; echo the end"
     limits = opts(max_size="10m", max_file="2")
     run(shared_davitd, "talker", script, *limits, wait=False)
     most = 0
