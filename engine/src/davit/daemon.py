@@ -46,7 +46,7 @@ from davit.drivers.logs.keeper import LogKeeper
 from davit.drivers.logs.reader import LogReader
 from davit.drivers.logs.senders import sender
 from davit.drivers.overlay import OverlayRootfs
-from davit.drivers.volume import LocalVolumes
+from davit.drivers.volume.local import LocalVolumes
 from davit.errors import DavitError
 from davit.services import erase as erasing
 from davit.services.containers import remapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from davit.drivers.volume import disk_usage
+from davit.drivers.volume.usage import disk_usage
 
 
 def test_only_files_count_and_each_once(tmp_path: Path) -> None:

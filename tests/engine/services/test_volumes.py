@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from davit.drivers.volume import LocalVolumes
+from davit.drivers.volume.local import LocalVolumes
 from davit.errors import Conflict, InvalidParameter, NotFound, SystemFailure
 from davit.model.config import ContainerConfig, HostConfig
 from davit.model.container import Container
@@ -84,9 +84,10 @@ async def test_creating_twice_gives_the_same(kit: Kit) -> None:
     [
         ("a b", "local", {}, InvalidParameter, "includes invalid characters"),
         ("../x", "local", {}, InvalidParameter, "includes invalid characters"),
+        ("d", "local", {}, InvalidParameter, "create d: volume name is too short"),
         ("data", "flocker", {}, NotFound, 'plugin "flocker" not found'),
-        ("data", "local", {"size": "1G"}, InvalidParameter, "invalid option: 'size'"),
-        ("data", "local", {"type": "nfs"}, InvalidParameter, "missing required option: 'device'"),
+        ("data", "local", {"size": "1G"}, InvalidParameter, "create data: quota size"),
+        ("data", "local", {"type": "nfs"}, InvalidParameter, 'missing required option: "device"'),
     ],
 )
 async def test_bad_volumes_leave_nothing(

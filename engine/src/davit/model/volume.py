@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from davit.model.config import BindOptions, Wire
 
+# The label of volumes that nobody named.
+ANONYMOUS = "com.docker.volume.anonymous"
+
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
-    """A named volume. created: ns since the epoch. anonymous: named by davit, not by a user."""
+    """A named volume. created: ns since the epoch."""
 
     name: str
     created: int
     driver: str = "local"
     labels: dict[str, str] = {}
     options: dict[str, str] = {}
-    anonymous: bool = False
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether it was named by davit, not by a user."""
+        return ANONYMOUS in self.labels
 
 
 class MountPoint(Wire, frozen=True):
     """A mount as ``inspect`` shows it: what ``Binds``, ``Mounts`` and the image came to.
 
+    anonymous: whether the volume was asked for without a name.
     subpath: the part of the volume that is mounted, relative to it, empty for the whole.
     bind_options: what was asked for of a bind; ``propagation`` above is what came of it.
     """
@@ -33,6 +43,7 @@ class MountPoint(Wire, frozen=True):
     mode: str = ""
     rw: bool = msgspec.field(default=True, name="RW")
     propagation: str = ""
+    anonymous: bool = False
     subpath: str = ""
     bind_options: BindOptions = BindOptions()
 
@@ -44,6 +55,7 @@ class VolumeSpec(Wire, frozen=True):
     driver: str = ""
     driver_opts: dict[str, str] = {}
     labels: dict[str, str] = {}
+    cluster_volume_spec: dict[str, Any] | None = None
 
 
 class VolumeUsage(msgspec.Struct, frozen=True, kw_only=True):

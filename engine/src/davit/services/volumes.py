@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
+from weakref import WeakValueDictionary
 
-from davit.drivers.volume import LocalVolumes, check_options
+from davit.drivers.volume import options as volume_options
+from davit.drivers.volume.local import LocalVolumes
 from davit.errors import Conflict, DavitError, InvalidParameter, NotFound, NotSupported
 from davit.model import ids, times
 from davit.model.container import Container
 from davit.model.filters import Filters
-from davit.model.volume import Volume, VolumeUsage
+from davit.model.volume import ANONYMOUS, Volume, VolumeUsage
 from davit.store.volumes import VolumeStore
 
 logger = logging.getLogger(__name__)
@@ -44,8 +46,9 @@ class VolumeService:
         self._publish = publish
         self._mounted: dict[str, set[str]] = {}
         self._held: Counter[str] = Counter()
-        # Between looking for a mount and making or taking it nobody else may do either.
-        self._mounting = asyncio.Lock()
+        # Between looking for a mount and making or taking it nobody else may do either. One lock
+        # a volume: a server that does not answer keeps others from none but its own.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def recover(self) -> None:
         """Finish what a crash interrupted; once, at start-up."""
@@ -105,6 +108,11 @@ class VolumeService:
                 f'error looking up volume plugin {driver}: plugin "{driver}" not found: '
                 "davit has the driver 'local' only"
             )
+        if len(name) == 1:
+            raise InvalidParameter(
+                f"create {name}: volume name is too short, names should be at least two "
+                "alphanumeric characters"
+            )
         if name and not ids.is_name(name):
             raise InvalidParameter(
                 f'create {name}: "{name}" includes invalid characters for a local volume name, '
@@ -114,14 +122,16 @@ class VolumeService:
         known = self._store.find(name)
         if known is not None:
             return known
-        check_options(options or {})
         volume = Volume(
             name=name or ids.new_id(),
             created=times.now(),
-            labels=dict(labels or {}),
+            labels={**(labels or {}), **({} if name else {ANONYMOUS: ""})},
             options=dict(options or {}),
-            anonymous=not name,
         )
+        try:
+            volume_options.check(volume.options)
+        except InvalidParameter as error:
+            raise InvalidParameter(f"create {volume.name}: {error.message}") from None
         await self._driver.create(volume.name)
         await self._store.add(volume)
         self._publish("volume", "create", volume.name, {"driver": volume.driver})
@@ -154,18 +164,19 @@ class VolumeService:
 
     async def fill(self, name: str, source: Path) -> None:
         """Copy an image's directory into the volume unless that has files already."""
-        volume = self._store.get(name)
-        if volume.options:
-            # What the options mount is the user's own data, not the image's to fill.
-            return
-        if await self._driver.is_empty(name):
-            await self._driver.fill(name, source)
+        filling = f"filling {source}"
+        await self.mount(name, filling)
+        try:
+            if await self._driver.is_empty(name):
+                await self._driver.fill(name, source)
+        finally:
+            await self.unmount(name, filling)
 
     async def mount(self, name: str, container_id: str) -> Path:
         """Make the volume's directory ready for a starting container and return it."""
         volume = self._store.get(name)
-        async with self._mounting:
-            if volume.options:
+        async with self._lock(name):
+            if volume_options.needs_mount(volume.options):
                 await self._driver.mount(name, volume.options)
             self._mounted.setdefault(name, set()).add(container_id)
         return self._driver.path(name)
@@ -176,14 +187,14 @@ class VolumeService:
 
     async def unmount(self, name: str, container_id: str) -> None:
         """Give the volume back; the last user takes an options' mount down. Idempotent."""
-        async with self._mounting:
+        async with self._lock(name):
             users = self._mounted.get(name, set())
             users.discard(container_id)
             if users:
                 return
             self._mounted.pop(name, None)
             volume = self._store.find(name)
-            if volume is not None and volume.options:
+            if volume is not None and volume_options.needs_mount(volume.options):
                 await self._driver.unmount(name)
 
     async def remove(self, name: str, *, force: bool = False) -> None:
@@ -204,7 +215,7 @@ class VolumeService:
             )
         if self._held[name]:
             raise Conflict(f"remove {name}: volume is in use - []: a container is being created")
-        if volume.options:
+        if volume_options.needs_mount(volume.options):
             await self._driver.unmount(name)
         await self._driver.hide(name)
         await self._store.remove(name)
@@ -214,7 +225,8 @@ class VolumeService:
     async def prune(self, filters: Filters, *, named: bool = False) -> tuple[list[str], int]:
         """Remove volumes that no container has; return their names and the bytes gained.
 
-        named: also those that a user named (what API versions before 1.42 meant).
+        named: also those that a user named (what API versions before 1.42 meant). What options
+        mount is elsewhere: such volumes stay, as nothing would be gained.
         """
         named = named or bool(filters.flag("all"))
         removed: list[str] = []
@@ -224,7 +236,7 @@ class VolumeService:
                 volume.labels
             )
             used = self._held[volume.name] or self.users(volume.name)
-            if not wanted or used or not (named or volume.anonymous):
+            if not wanted or used or volume.options or not (named or volume.anonymous):
                 continue
             size = await self._driver.size(volume.name)
             try:
@@ -238,7 +250,10 @@ class VolumeService:
         return removed, gained
 
     async def usage(self) -> list[VolumeUsage]:
-        """Each volume with its size and the number of containers that have it."""
+        """Each volume with its size and the number of containers that have it.
+
+        Those with options are left out: what these mount is elsewhere, as large as it may be.
+        """
         return [
             VolumeUsage(
                 volume=volume,
@@ -246,4 +261,8 @@ class VolumeService:
                 users=len(self.users(volume.name)),
             )
             for volume in self._store.all()
+            if not volume.options
         ]
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())

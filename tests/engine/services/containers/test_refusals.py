@@ -59,7 +59,7 @@ REFUSALS: list[tuple[Request, type[DavitError], str]] = [
         InvalidParameter,
         "field VolumeOptions must not be specified",
     ),
-    (host(Mounts=[{"Type": "npipe", "Target": "/x"}]), NotSupported, '"npipe"'),
+    (host(Mounts=[{"Type": "npipe", "Target": "/x"}]), InvalidParameter, "mount type unknown"),
     (host(Tmpfs={"/x": "size=lots"}), InvalidParameter, "size=lots"),
     (host(VolumesFrom=["gone"]), InvalidParameter, "No such container: gone"),
     (host(VolumeDriver="flocker", Binds=["v:/v"]), NotSupported, 'plugin "flocker" not found'),

@@ -13,7 +13,7 @@ from davit.drivers.conmon.layout import Layout
 from davit.drivers.conmon.monitors import ConmonMonitors
 from davit.drivers.conmon.runtime import Runtime
 from davit.drivers.overlay import OverlayRootfs
-from davit.drivers.volume import LocalVolumes
+from davit.drivers.volume.local import LocalVolumes
 from davit.model import codec
 from davit.model.container import Container, CreateRequest, Ended
 from davit.services.containers import reconcile

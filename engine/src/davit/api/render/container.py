@@ -168,7 +168,8 @@ def host_config(container: Container, version: Version) -> dict[str, Any]:
 def mount(point: MountPoint) -> dict[str, Any]:
     """``MountPoint``."""
     shown: dict[str, Any] = codec.builtins(point)
-    del shown["Subpath"], shown["BindOptions"]  # shown where they were asked for, in HostConfig
+    # Shown where they were asked for, in HostConfig.
+    del shown["Anonymous"], shown["Subpath"], shown["BindOptions"]
     if point.type != "volume":
         del shown["Name"], shown["Driver"]
     return shown

@@ -11,15 +11,12 @@ from davit.model.volume import Volume, VolumeUsage
 
 def volume(row: Volume, mountpoint: Path) -> dict[str, Any]:
     """``Volume`` of the Engine API."""
-    labels = dict(row.labels)
-    if row.anonymous:
-        labels["com.docker.volume.anonymous"] = ""
     return {
         "Name": row.name,
         "Driver": row.driver,
         "Mountpoint": str(mountpoint),
         "CreatedAt": times.rfc3339(row.created // 10**9 * 10**9),
-        "Labels": labels or None,
+        "Labels": row.labels or None,
         "Options": row.options or None,
         "Scope": "local",
     }

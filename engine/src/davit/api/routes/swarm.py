@@ -38,8 +38,14 @@ POST   /swarm/update
 GET    /tasks
 GET    /tasks/{id}
 GET    /tasks/{id}/logs
-PUT    /volumes/{name}
 """
+
+
+# Clients look for these words.
+NO_MANAGER = (
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect '
+    "this node to swarm and try again."
+)
 
 
 def routes() -> list[Route]:
@@ -47,16 +53,17 @@ def routes() -> list[Route]:
     return [
         *(Route(method, path, _refuse) for method, path in rows),
         Route("POST", "/swarm/leave", _leave),
+        Route("PUT", "/volumes/{name}", _update_volume),
     ]
 
 
 async def _refuse(call: Call) -> web.StreamResponse:
-    # Clients look for these words.
-    raise Unavailable(
-        'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to '
-        "connect this node to swarm and try again."
-    )
+    raise Unavailable(NO_MANAGER)
 
 
 async def _leave(call: Call) -> web.StreamResponse:
     raise Unavailable("This node is not part of a swarm")
+
+
+async def _update_volume(call: Call) -> web.StreamResponse:
+    raise Unavailable("volume update only valid for cluster volumes, but swarm is unavailable")

@@ -10,7 +10,9 @@ from aiohttp import web
 
 from davit.api import response
 from davit.api.render import volume as render
+from davit.api.routes.swarm import NO_MANAGER
 from davit.api.routing import Call, Route
+from davit.errors import Unavailable
 from davit.model.filters import Filters
 from davit.model.volume import Volume, VolumeSpec
 
@@ -41,6 +43,8 @@ def routes(volumes: Volumes) -> list[Route]:
 
     async def create(call: Call) -> web.StreamResponse:
         spec = await call.body(VolumeSpec)
+        if spec.cluster_volume_spec is not None and call.version >= (1, 42):
+            raise Unavailable(NO_MANAGER)
         row = await volumes.create(
             spec.name, driver=spec.driver, options=spec.driver_opts, labels=spec.labels
         )

@@ -129,7 +129,7 @@ def _mode(mode: str, text: str) -> tuple[set[str], str]:
 def _mount(mount: Mount) -> MountWish:
     """An entry of ``HostConfig.Mounts``."""
     kind = mount.type
-    if kind in ("npipe", "cluster", "image"):
+    if kind == "image":
         raise NotSupported(f'mount type "{kind}": davit mounts "bind", "volume" and "tmpfs"')
     if kind not in ("bind", "volume", "tmpfs"):
         raise _invalid(kind, "mount type unknown")
@@ -240,6 +240,7 @@ def _volume(
             destination=destination,
             mode=mode,
             rw=writable,
+            anonymous=not name,
             subpath=subpath,
         ),
         copy=copy,
@@ -268,6 +269,7 @@ def _volumes_from(
                 mode=mode or point.mode,
                 rw=point.rw and mode != "ro",
                 propagation=point.propagation,
+                anonymous=point.anonymous,
                 subpath=point.subpath,
                 bind_options=point.bind_options,
             )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from davit.drivers.volume import disk_usage
+from davit.drivers.volume.usage import disk_usage
 from davit.errors import InvalidParameter, NotFound
 from davit.model.container import Container, Details, Status
 from davit.model.filters import Filters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from davit.drivers.volume import disk_usage
+from davit.drivers.volume.usage import disk_usage
 from davit.errors import Conflict, DavitError, NotFound
 from davit.model.container import Container, Ended, Status
 from davit.model.filters import Filters
@@ -96,8 +96,8 @@ def _check_removable(container: Container) -> None:
 
 async def _remove_anonymous_volumes(ctx: Context, container: Container) -> None:
     for point in container.mounts:
-        volume = ctx.volumes.find(point.name) if point.type == "volume" else None
-        if volume is None or not volume.anonymous:
+        volume = ctx.volumes.find(point.name) if point.anonymous else None
+        if volume is None:
             continue
         try:
             await ctx.volumes.remove(volume.name, force=True)

@@ -1,40 +1,26 @@
-"""The ``local`` volume driver: a directory, or a mount made from ``type``, ``o`` and ``device``.
-
-The options are those of mount(8): ``type=nfs``, ``o=addr=10.0.0.1,rw``, ``device=:/export``; a
-directory of this host is ``type=none``, ``o=bind``, ``device=/srv/data``.
-"""
+"""Directories of volumes, and what their options mount over them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
-import stat
+import socket
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
-from davit.errors import InvalidParameter, SystemFailure
+from davit.drivers.volume import options as volume_options
+from davit.drivers.volume.options import MountPlan
+from davit.drivers.volume.usage import disk_usage
+from davit.errors import SystemFailure
+from davit.sys import mount
+from davit.sys.mountinfo import is_mounted
+from davit.sys.tasks import uncut
 
-_OPTIONS = ("type", "o", "device")
 # No volume's name starts with a dot.
 _REMOVED = ".removed-"
-
-
-def check_options(options: Mapping[str, str]) -> None:
-    """Raise InvalidParameter for options that this driver does not have."""
-    for name in options:
-        if name not in _OPTIONS:
-            raise InvalidParameter(
-                f"invalid option: {name!r}: the local driver knows {', '.join(_OPTIONS)}"
-            )
-    if options:
-        for name in ("type", "device"):
-            if not options.get(name):
-                raise InvalidParameter(
-                    f"missing required option: {name!r}: options {', '.join(sorted(options))} "
-                    "describe a mount, which needs a type and a device"
-                )
 
 
 class LocalVolumes:
@@ -67,20 +53,15 @@ class LocalVolumes:
         await asyncio.to_thread(self._recover, set(kept))
 
     async def mount(self, name: str, options: Mapping[str, str]) -> None:
-        """Mount what the options describe over the volume's directory. Idempotent."""
-        target = self.path(name)
-        if await asyncio.to_thread(_is_mounted, target):
-            return
-        argv = ["mount", "-t", options["type"]]
-        if options.get("o"):
-            argv += ["-o", options["o"]]
-        await _run(*argv, options["device"], str(target))
+        """Mount what the options describe over the volume's directory. Idempotent.
+
+        Raises SystemFailure. A server that does not answer keeps it waiting.
+        """
+        await uncut(asyncio.to_thread(_mount, name, self.path(name), options))
 
     async def unmount(self, name: str) -> None:
         """Idempotent."""
-        target = self.path(name)
-        if await asyncio.to_thread(_is_mounted, target):
-            await _run("umount", str(target))
+        await uncut(asyncio.to_thread(_unmount, self.path(name)))
 
     async def size(self, name: str) -> int:
         """Bytes that the volume's files take on disk."""
@@ -121,39 +102,59 @@ class LocalVolumes:
                     entry.rmdir()
 
 
-def disk_usage(root: Path) -> int:
-    """Size of the files below a directory, in bytes, as Docker counts. Blocking.
-
-    A hard-linked file counts once, directories do not count.
-    """
-    total = 0
-    seen: set[tuple[int, int]] = set()
-    pending = [os.fspath(root)]
-    while pending:
-        try:
-            with os.scandir(pending.pop()) as scan:
-                entries = list(scan)
-        except FileNotFoundError:
-            continue
-        for entry in entries:
-            try:
-                info = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            if stat.S_ISDIR(info.st_mode):
-                pending.append(entry.path)
-            elif info.st_nlink == 1 or (info.st_dev, info.st_ino) not in seen:
-                seen.add((info.st_dev, info.st_ino))
-                total += info.st_size
-    return total
+def _mount(name: str, target: Path, options: Mapping[str, str]) -> None:
+    if is_mounted(target):
+        return
+    try:
+        plan = volume_options.plan(options, _resolve)
+    except socket.gaierror as error:
+        raise SystemFailure(
+            f"error while mounting volume '{target}': error resolving passed in network volume "
+            f"address: {error.strerror}: volume {name}, o={options.get('o', '')}, "
+            f"device={options['device']}"
+        ) from None
+    try:
+        _carry_out(plan, target)
+    except OSError as error:
+        raise SystemFailure(
+            f"error while mounting volume '{target}': failed to mount local volume: mount {plan}: "
+            f"{(error.strerror or '').lower()}: {_hint(error, name, plan)}"
+        ) from None
 
 
-def _is_mounted(target: Path) -> bool:
-    """Whether something is mounted there; a bind of the same file system counts (proc(5))."""
-    mounted = Path("/proc/self/mountinfo").read_bytes().splitlines()
-    # Blanks and backslashes are written as octal numbers; volumes' names have neither.
-    path = os.fsencode(os.path.realpath(target))
-    return any(line.split()[4] == path for line in mounted)
+def _carry_out(plan: MountPlan, target: Path) -> None:
+    mount.mount(plan.source, target, plan.kind, flags=plan.flags, data=plan.data)
+    try:
+        if plan.propagation:
+            mount.mount("", target, "", flags=plan.propagation)
+        if plan.flags & mount.MS_BIND and plan.flags & ~(mount.MS_BIND | mount.MS_REC):
+            # A bind takes flags of its own in a second step only.
+            mount.mount("", target, "", flags=plan.flags & ~mount.MS_REC | mount.MS_REMOUNT)
+    except OSError:
+        mount.unmount(target)
+        raise
+
+
+def _unmount(target: Path) -> None:
+    # All of it: what stayed would be taken for the volume's own data when that is deleted.
+    while is_mounted(target):
+        mount.unmount(target)
+
+
+def _hint(error: OSError, name: str, plan: MountPlan) -> str:
+    if error.errno == errno.ENODEV:
+        return f'option "type" of volume {name}: this kernel has no file system {plan.kind}'
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENOTBLK, errno.ENXIO):
+        return f'option "device" of volume {name}: see whether {plan.source} is there'
+    if error.errno == errno.EINVAL:
+        return f'option "o" of volume {name}: see what {plan.kind} takes, and dmesg'
+    return f"see the options of volume {name}"
+
+
+def _resolve(host: str) -> str:
+    """An address of a host, version 4 before 6, as Docker's resolver has it."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
 
 
 async def _run(*argv: str) -> None:
