@@ -6,6 +6,8 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from socket import AF_INET, AF_INET6
 
 import pytest
 
@@ -68,7 +70,7 @@ def test_links_that_go_and_forwarding_that_ends(namespace: int) -> None:
         for command in ("link add b0 type bridge", "link set b0 up", "link delete b0"):
             subprocess.run(["ip", *command.split()], check=True)
         assert notices.take() == LinkChanges(deleted={"b0"})
-        for value in ("1", "0"):
-            with open("/proc/sys/net/ipv4/ip_forward", "w") as file:
-                file.write(value)
-        assert notices.take() == LinkChanges(stopped_forwarding=True)
+        for key, family in (("ipv4/ip_forward", AF_INET), ("ipv6/conf/all/forwarding", AF_INET6)):
+            for value in ("1", "0"):
+                Path("/proc/sys/net", key).write_text(value)
+            assert notices.take() == LinkChanges(stopped_forwarding={family})

@@ -12,8 +12,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from davit.sys.nlmsg import HEADER, NETLINK_NETFILTER, align, read_attributes
+
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
-NETLINK_NETFILTER = 12
 
 # linux/netfilter/nfnetlink.h and nf_tables.h. The first attribute of everything that belongs to a
 # table is the table's name; a transaction ends with its generation.
@@ -23,14 +24,12 @@ NFT_MSG_NEWCHAIN, NFT_MSG_NEWGEN = 3, 15
 NFTA_TABLE_NAME = 1
 
 # linux/rtnetlink.h, if_link.h and netconf.h
-RTNLGRP_LINK, RTNLGRP_IPV4_NETCONF = 1, 24
+RTNLGRP_LINK, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF = 1, 24, 25
 RTM_DELLINK, RTM_NEWNETCONF = 17, 80
 IFLA_IFNAME = 3
 NETCONFA_IFINDEX, NETCONFA_FORWARDING = 1, 2
 NETCONFA_IFINDEX_ALL = -1
 
-_HEADER = struct.Struct("=IHHII")
-_ATTRIBUTE = struct.Struct("=HH")
 _INTEGER = struct.Struct("=i")
 _NFGENMSG, _IFINFOMSG, _NETCONFMSG = 4, 16, 4  # bytes before the attributes
 
@@ -59,7 +58,7 @@ class TableNotices:
                 found.transactions += self._touched
                 self._touched = False
                 continue
-            name = _attributes(body, _NFGENMSG).get(NFTA_TABLE_NAME, b"").rstrip(b"\0")
+            name = read_attributes(body, _NFGENMSG).get(NFTA_TABLE_NAME, b"").rstrip(b"\0")
             self._touched |= name == self._table
             found.host_chains |= name == b"filter" and kind == NFT_MSG_NEWCHAIN
         return found
@@ -78,10 +77,12 @@ class TableChanges:
 
 
 class LinkNotices:
-    """Links that went, and IPv4 forwarding switched off, in the creating thread's namespace."""
+    """Links that went, and forwarding switched off, in the creating thread's namespace."""
 
     def __init__(self) -> None:
-        self._socket = _subscribe(socket.NETLINK_ROUTE, RTNLGRP_LINK, RTNLGRP_IPV4_NETCONF)
+        self._socket = _subscribe(
+            socket.NETLINK_ROUTE, RTNLGRP_LINK, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF
+        )
         self.fileno = self._socket.fileno
 
     def take(self) -> LinkChanges:
@@ -91,12 +92,16 @@ class LinkNotices:
             if kind is None:
                 found.lost = True
             elif kind == RTM_DELLINK:
-                name = _attributes(body, _IFINFOMSG).get(IFLA_IFNAME, b"")
+                name = read_attributes(body, _IFINFOMSG).get(IFLA_IFNAME, b"")
                 found.deleted.add(name.rstrip(b"\0").decode(errors="replace"))
             elif kind == RTM_NEWNETCONF:
-                attributes = _attributes(body, _NETCONFMSG)
+                attributes = read_attributes(body, _NETCONFMSG)
                 if _integer(attributes, NETCONFA_IFINDEX) == NETCONFA_IFINDEX_ALL:
-                    found.stopped_forwarding = _integer(attributes, NETCONFA_FORWARDING) == 0
+                    on = _integer(attributes, NETCONFA_FORWARDING) != 0
+                    change = (
+                        found.stopped_forwarding.discard if on else found.stopped_forwarding.add
+                    )
+                    change(body[0])
         return found
 
     def close(self) -> None:
@@ -105,10 +110,11 @@ class LinkNotices:
 
 @dataclass
 class LinkChanges:
-    """deleted: names of links; lost: there may be more of everything."""
+    """deleted: names of links; stopped_forwarding: families that are not forwarded any more, as
+    ``socket`` numbers them; lost: there may be more of everything."""
 
     deleted: set[str] = field(default_factory=set)
-    stopped_forwarding: bool = False
+    stopped_forwarding: set[int] = field(default_factory=set)
     lost: bool = False
 
 
@@ -136,31 +142,14 @@ def _messages(source: socket.socket) -> Iterator[tuple[int | None, memoryview]]:
                 raise
             yield None, memoryview(b"")
             continue
-        while len(data) >= _HEADER.size:
-            length, kind, *_ = _HEADER.unpack_from(data)
-            if length < _HEADER.size:
+        while len(data) >= HEADER.size:
+            length, kind, *_ = HEADER.unpack_from(data)
+            if length < HEADER.size:
                 break
-            yield kind, data[_HEADER.size : length]
-            data = data[_align(length) :]
-
-
-def _attributes(body: memoryview, start: int) -> dict[int, bytes]:
-    """The outermost attributes; of those that come several times the first."""
-    found: dict[int, bytes] = {}
-    rest = body[start:]
-    while len(rest) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(rest)
-        if length < _ATTRIBUTE.size:
-            break
-        found.setdefault(kind & 0x3FFF, bytes(rest[_ATTRIBUTE.size : length]))
-        rest = rest[_align(length) :]
-    return found
+            yield kind, data[HEADER.size : length]
+            data = data[align(length) :]
 
 
 def _integer(attributes: dict[int, bytes], kind: int) -> int | None:
     data = attributes.get(kind, b"")
     return _INTEGER.unpack(data)[0] if len(data) == _INTEGER.size else None
-
-
-def _align(length: int) -> int:
-    return (length + 3) & ~3

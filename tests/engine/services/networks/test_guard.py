@@ -61,12 +61,13 @@ def host() -> Iterator[Apart]:
             *("run", "-d", "--name", "web", "-p", "8080:80"), "busybox", "httpd", "-f", "-p", "80"
         )
         daemon.docker("network", "create", "app")
+        daemon.docker("network", "create", "--ipv6", "six")
         daemon.docker("network", "connect", "app", "web")
         daemon.docker("run", "-d", "--name", "cli", "--network", "app", "busybox", "sleep", "600")
         until(daemon.answers)
         yield daemon
         daemon.docker("rm", "-f", "web", "cli")
-        daemon.docker("network", "rm", "app")
+        daemon.docker("network", "rm", "app", "six")
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -82,6 +83,14 @@ def test_a_flushed_packet_filter_comes_back(host: Apart) -> None:
     until(lambda: host.on_host("nft", "-s", "list", "ruleset") == before)
     assert host.answers()
     assert "somebody changed or flushed the nft table davit_" in host.log.read_text()
+
+
+def test_the_half_for_ipv6_comes_back_alone(host: Apart) -> None:
+    table = ("ip6", f"davit_{host.settings.instance}")
+    before = host.on_host("nft", "-s", "list", "table", *table)
+    host.on_host("nft", "delete", "table", *table)
+    until(lambda: " ".join(table) in host.on_host("nft", "list", "tables"))
+    assert host.on_host("nft", "-s", "list", "table", *table) == before
 
 
 def test_strangers_tables_stay_as_they_are(host: Apart) -> None:
@@ -112,12 +121,14 @@ def test_a_deleted_bridge_comes_back_with_what_was_plugged_in(host: Apart) -> No
     assert "somebody deleted the bridge" in host.log.read_text()
 
 
-def test_forwarding_is_switched_on_again(host: Apart) -> None:
+@pytest.mark.parametrize("key", ["ipv4/ip_forward", "ipv6/conf/all/forwarding"])
+def test_forwarding_is_switched_on_again(host: Apart, key: str) -> None:
     with netns.inside(host.namespace):
-        switch = Path("/proc/sys/net/ipv4/ip_forward")
+        switch = Path("/proc/sys/net", key)
         switch.write_text("0")
         until(lambda: switch.read_text() == "1\n")
-    until(lambda: "somebody set net.ipv4.ip_forward to 0" in host.log.read_text())
+    said = f"somebody set net.{key.replace('/', '.')} to 0"
+    until(lambda: said in host.log.read_text())
 
 
 def test_a_host_that_begins_to_drop_is_warned_of(host: Apart) -> None:

@@ -24,6 +24,7 @@ from davit.model.config import PortBinding
 from davit.model.network import EndpointSettings, JoinRequest, Network, Sandbox
 from davit.services.networks import (
     addresses,
+    flows,
     interfaces,
     ipam,
     ipv6,
@@ -102,7 +103,7 @@ class Sandboxes:
             undo.callback(self._names.close, sandbox.container_id)
             await finish_all(
                 asyncio.to_thread(self._plugs.plug_all, sandbox, request.sysctls),
-                self._packets.publish(sandbox),
+                self._publish(sandbox),
                 self._names.open(sandbox, Path(sandbox.netns)),
             )
             undo.pop_all()
@@ -308,6 +309,12 @@ class Sandboxes:
         await asyncio.to_thread(self._plugs.route, after)
         if after.ports:
             await self._packets.sync()
+            await flows.forget_published(after)
+
+    async def _publish(self, sandbox: Sandbox) -> None:
+        """Let in the published ports; who has sent to a UDP one before is led there, too."""
+        await self._packets.publish(sandbox)
+        await flows.forget_published(sandbox)
 
     async def _unplug(self, sandbox: Sandbox) -> None:
         for endpoint in sandbox.endpoints.values():
@@ -326,6 +333,7 @@ class Sandboxes:
         async def clean() -> None:
             try:
                 await self._packets.withdraw(sandbox)
+                await flows.forget_gone(sandbox)
                 await self._unplug(sandbox)
             except DavitError as error:
                 logger.error("cannot unplug %s: %s", sandbox.name, error.message)

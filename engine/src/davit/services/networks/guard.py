@@ -2,7 +2,7 @@
 
 ``nft flush ruleset`` (a firewall that reloads), a bridge deleted by hand, forwarding switched off
 by ``sysctl --system``: the kernel tells it, so nothing is polled, and what was is made again.
-Only what is davit's own is touched, but for ``net.ipv4.ip_forward``.
+Only what is davit's own is touched, but for the switches of forwarding.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from davit.drivers import netlink
 from davit.drivers.notices import LinkNotices
 from davit.errors import DavitError
 from davit.model.network import Network
-from davit.services.networks import options
+from davit.services.networks import bridges, options
 from davit.services.networks.manage import Networks
 from davit.services.networks.packet_filter import PacketFilter
 from davit.services.networks.plugs import veth_name
@@ -97,11 +97,15 @@ class Guard:
                 network.name,
             )
             await asyncio.to_thread(self._replug, network)
-        if await asyncio.to_thread(netlink.set_sysctl, "ipv4/ip_forward", "1"):
-            logger.warning(
-                "somebody set net.ipv4.ip_forward to 0: it is 1 again, containers need it; look "
-                "for it in /etc/sysctl.d"
-            )
+        for family, key in bridges.FORWARDING.items():
+            if not any(network.bridge and network.pool(family) for network in self._rows.all()):
+                continue
+            if await asyncio.to_thread(netlink.set_sysctl, key, "1"):
+                logger.warning(
+                    "somebody set net.%s to 0: it is 1 again, containers need it; look for it in "
+                    "/etc/sysctl.d",
+                    key.replace("/", "."),
+                )
 
     def _replug(self, network: Network) -> None:
         """Plug the veth pairs, which have outlived the bridge, into the new one. Blocking."""
