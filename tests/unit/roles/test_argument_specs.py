@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from davit.flags import OPTIONS
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
@@ -32,6 +33,12 @@ def test_every_default_is_documented_and_as_documented(role):
     for name, option in documented.items():
         if "default" in option:
             assert defaults[name] == option["default"], name
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in ROLES.iterdir()))
+def test_the_defaults_are_accepted(role):
+    result = ArgumentSpecValidator(options(role)).validate(read(role, "defaults/main.yml"))
+    assert not [text for text in result.error_messages if "{{" not in text]
 
 
 @pytest.mark.parametrize("role", sorted(path.name for path in ROLES.iterdir()))
