@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from davit.flags import OPTIONS
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
