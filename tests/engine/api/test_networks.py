@@ -7,7 +7,7 @@ import pytest
 
 from davit.api.routes import networks
 from davit.config import AddressPool, Settings
-from davit.model.network import EndpointSettings
+from davit.model.network import EndpointSettings, Network, Sandbox
 from davit.services.events import EventService
 from davit.services.networks.service import NetworkService
 from davit.store.db import Database
@@ -24,6 +24,9 @@ class Containers:
 
     async def disconnect(self, network: str, container: str, /, *, force: bool) -> None:
         self.seen.append(("disconnect", network, container, force))
+
+    def members(self, network: Network) -> list[Sandbox]:
+        return []
 
 
 class Api:

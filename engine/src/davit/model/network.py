@@ -7,7 +7,7 @@ the container runs.
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
 
 import msgspec
 
@@ -60,6 +60,12 @@ class IPAM(Wire, frozen=True):
     config: list[IPAMPool] = []
 
 
+class ConfigReference(Wire, frozen=True):
+    """Name of the network that another one takes its configuration from; empty for none."""
+
+    network: str = ""
+
+
 class NetworkSpec(Wire, frozen=True):
     """The body of ``POST /networks/create``."""
 
@@ -71,7 +77,7 @@ class NetworkSpec(Wire, frozen=True):
     attachable: bool = False
     ingress: bool = False
     config_only: bool = False
-    config_from: dict[str, Any] = {}
+    config_from: ConfigReference = ConfigReference()
     ipam: IPAM = msgspec.field(default=IPAM(), name="IPAM")
     enable_ipv4: bool = msgspec.field(default=True, name="EnableIPv4")
     enable_ipv6: bool = msgspec.field(default=False, name="EnableIPv6")
@@ -98,7 +104,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
     created: ns since the epoch. bridge: interface name, empty for drivers other than ``bridge``.
     spec.ipam.config is resolved: subnets are always set, gateways but for bridges that are isolated
-    from the host; the IPv4 pool comes first, then the IPv6 one.
+    from the host; the IPv4 pool comes first, then the IPv6 one. That of a configuration for other
+    networks (``config_only``) is as it was given.
     """
 
     id: str
@@ -142,8 +149,15 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         return self.name in PREDEFINED
 
 
+def namespace_endpoint_id(container_id: str, network: str) -> str:
+    """What stands for the endpoint of a container on ``host`` or ``none``, which have none."""
+    return hashlib.sha256(f"{container_id} {network}".encode()).hexdigest()
+
+
 PREDEFINED = ("bridge", "host", "none")
 DEFAULT_NETWORK = "bridge"
+NAMESPACE_ONLY = ("host", "none")
+"""Networks without endpoints: the host's own namespace, and an empty one."""
 
 
 class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):

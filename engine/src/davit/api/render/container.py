@@ -7,7 +7,12 @@ from typing import Any
 from davit.model import codec, ids, times
 from davit.model.config import ContainerConfig, PortBinding
 from davit.model.container import Container, Details, Health, Status
-from davit.model.network import DEFAULT_NETWORK, EndpointSettings
+from davit.model.network import (
+    DEFAULT_NETWORK,
+    NAMESPACE_ONLY,
+    EndpointSettings,
+    namespace_endpoint_id,
+)
 from davit.model.volume import MountPoint
 from davit.spec import security
 
@@ -215,6 +220,8 @@ def endpoints(details: Details, version: Version) -> dict[str, Any]:
     for name, wish in container.networks.items():
         known = endpoint(held.get(name, wish), version)
         known["NetworkID"] = known["NetworkID"] or details.network_ids.get(name, "")
+        if name in NAMESPACE_ONLY and container.state.status.is_running:
+            known["EndpointID"] = namespace_endpoint_id(container.id, name)
         if not known["Aliases"] and wish.aliases:
             known["Aliases"] = wish.aliases
         if version < (1, 45) and name in held and known["Aliases"] is not None:

@@ -28,7 +28,7 @@ def network(row: Network, members: Sequence[Sandbox] = ()) -> dict[str, Any]:
         "Internal": spec.internal,
         "Attachable": spec.attachable,
         "Ingress": spec.ingress,
-        "ConfigFrom": {"Network": ""},
+        "ConfigFrom": {"Network": spec.config_from.network},
         "ConfigOnly": spec.config_only,
         "Containers": {member.container_id: _member(row, member) for member in members},
         "Options": spec.options,

@@ -47,21 +47,28 @@ class ContainerNetworks(Protocol):
 
     async def disconnect(self, network_ref: str, container_ref: str, /, *, force: bool) -> None: ...
 
+    def members(self, network: Network) -> Sequence[Sandbox]:
+        """Running containers on a network without endpoints."""
+        ...
+
 
 def routes(networks: Networks, containers: ContainerNetworks) -> list[Route]:
+    def members(row: Network) -> list[Sandbox]:
+        return [*networks.members(row), *containers.members(row)]
+
     async def list_networks(call: Call) -> web.StreamResponse:
         filters = call.filters("dangling", "driver", "id", "label", "name", "scope", "type")
         with_members = call.version < (1, 28)
         return response.json(
             [
-                render.network(row, networks.members(row) if with_members else ())
+                render.network(row, members(row) if with_members else ())
                 for row in networks.select(filters)
             ]
         )
 
     async def inspect(call: Call) -> web.StreamResponse:
         row = networks.resolve(call.name())
-        return response.json(render.network(row, networks.members(row)))
+        return response.json(render.network(row, members(row)))
 
     async def create(call: Call) -> web.StreamResponse:
         spec = await call.body(NetworkSpec)

@@ -8,10 +8,13 @@ import msgspec
 
 from davit.errors import InvalidParameter
 from davit.model.config import ContainerConfig, HostConfig
-from davit.model.network import DEFAULT_NETWORK, EndpointIPAMConfig, EndpointSettings, Network
-
-NAMESPACE_ONLY = ("host", "none")
-"""Networks without endpoints: the host's own namespace, and an empty one."""
+from davit.model.network import (
+    DEFAULT_NETWORK,
+    NAMESPACE_ONLY,
+    EndpointIPAMConfig,
+    EndpointSettings,
+    Network,
+)
 
 
 def plan(

@@ -8,7 +8,13 @@ import msgspec
 
 from davit.errors import Conflict, InvalidParameter, NotFound
 from davit.model.container import Container, Status
-from davit.model.network import EndpointSettings, Network, Sandbox
+from davit.model.network import (
+    NAMESPACE_ONLY,
+    EndpointSettings,
+    Network,
+    Sandbox,
+    namespace_endpoint_id,
+)
 from davit.services.containers import endpoints, prepare
 from davit.services.containers.context import Context
 from davit.services.containers.files import Files
@@ -90,6 +96,28 @@ async def disconnect(
             await _follow(ctx, after, before)
         if network is not None:
             announce(ctx, container, "disconnect", network)
+
+
+def members(ctx: Context, network: Network) -> list[Sandbox]:
+    """The running containers on ``host`` or ``none``: what other networks know of theirs."""
+    return [
+        Sandbox(
+            container_id=container.id,
+            name=container.name,
+            hostname=container.config.hostname,
+            netns="",
+            endpoints={
+                network.name: EndpointSettings(
+                    network_id=network.id,
+                    endpoint_id=namespace_endpoint_id(container.id, network.name),
+                )
+            },
+        )
+        for container in ctx.store.all()
+        if network.name in container.networks
+        and network.name in NAMESPACE_ONLY
+        and container.state.status.is_running
+    ]
 
 
 async def _follow(ctx: Context, container: Container, before: Sandbox | None) -> None:

@@ -15,8 +15,8 @@ from davit.errors import Conflict, SystemFailure
 from davit.model import codec
 from davit.model.container import Container
 from davit.model.idmap import Remap
-from davit.model.network import JoinRequest, Sandbox
-from davit.services.containers import binds, endpoints, ports
+from davit.model.network import NAMESPACE_ONLY, JoinRequest, Sandbox
+from davit.services.containers import binds, ports
 from davit.services.containers.context import Context
 from davit.services.containers.files import Files
 from davit.services.networks.hosts import HOST_GATEWAY, split_extra_host
@@ -64,7 +64,7 @@ def join_request(ctx: Context, container: Container) -> JoinRequest:
         endpoints={
             ctx.networks.resolve(name).id: wish
             for name, wish in container.networks.items()
-            if name not in endpoints.NAMESPACE_ONLY
+            if name not in NAMESPACE_ONLY
         },
         bindings=ports.bindings(
             host.port_bindings, config.exposed_ports, publish_all=host.publish_all_ports

@@ -19,7 +19,7 @@ from davit.model.container import (
 from davit.model.files import Change, PathStat
 from davit.model.filters import Filters
 from davit.model.image import CommitWish, Image
-from davit.model.network import EndpointSettings
+from davit.model.network import EndpointSettings, Network, Sandbox
 from davit.services.containers import (
     archive,
     changes,
@@ -155,6 +155,9 @@ class ContainerService:
 
     async def top(self, reference: str, arguments: str = "") -> Processes:
         return await top.top(self._ctx, reference, arguments)
+
+    def members(self, network: Network) -> list[Sandbox]:
+        return networks.members(self._ctx, network)
 
     async def connect(self, network: str, container: str, wish: EndpointSettings) -> None:
         await networks.connect(self._ctx, network, container, wish)

@@ -181,7 +181,13 @@ class Sandboxes:
             await self._sandboxes.put(renamed)
 
     def check(self, network: Network, wish: EndpointSettings) -> None:
-        """Raises InvalidParameter for addresses that can never be given."""
+        """Raises InvalidParameter for addresses that can never be given, Forbidden for a network
+        that no container can be on."""
+        if network.spec.config_only:
+            raise Forbidden(
+                f"cannot create endpoint on configuration-only network {network.name}: create a "
+                "network that takes its configuration from it"
+            )
         asked = wish.ipam_config
         for text in asked.link_local_ips if asked is not None else ():
             interfaces.link_local(text)

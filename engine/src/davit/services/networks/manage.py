@@ -17,6 +17,7 @@ from davit.model.filters import Filters
 from davit.model.network import DEFAULT_NETWORK, IPAM, Network, NetworkSpec
 from davit.services.networks import (
     bridges,
+    configs,
     ipv6,
     macvlan,
     options,
@@ -82,7 +83,8 @@ class Networks:
         filters.until()  # A bad one is refused whether or not there is a network.
         removed = []
         for network in self._networks.all():
-            unused = not network.is_predefined and not self._sandboxes.on(network)
+            kept = network.is_predefined or network.spec.config_only
+            unused = not kept and not self._sandboxes.on(network)
             if not unused or not query.may_prune(filters, network):
                 continue
             try:
@@ -100,15 +102,29 @@ class Networks:
         Raises InvalidParameter, Conflict (name or bridge taken), Forbidden (subnet overlaps),
         NotSupported (driver, option).
         """
+        configs.check(spec)
         wishes.check(spec)
         async with self._lock:
+            if self._networks.named(spec.name) is not None:
+                raise Conflict(
+                    f"network with name {spec.name} already exists: remove it or choose another "
+                    "name"
+                )
+            if spec.config_only:
+                return await finish(self._keep(configs.kept(spec)))
+            if spec.config_from.network:
+                spec = configs.applied(spec, self._networks.named(spec.config_from.network))
+                wishes.check(spec)
             return await finish(self._create(spec))
 
+    async def _keep(self, spec: NetworkSpec) -> Network:
+        """Store what has nothing in the kernel."""
+        made = Network(id=ids.new_id(), name=spec.name, created=times.now(), spec=spec)
+        await self._networks.put(made)
+        self._publish(made, "create")
+        return made
+
     async def _create(self, spec: NetworkSpec) -> Network:
-        if self._networks.named(spec.name) is not None:
-            raise Conflict(
-                f"network with name {spec.name} already exists: remove it or choose another name"
-            )
         bridge, network_id = "", ids.new_id()
         if spec.driver != macvlan.DRIVER:
             bridge = options.parse(spec.options).name or f"br-{ids.short(network_id)}"
@@ -146,6 +162,7 @@ class Networks:
                 f"{network.name} is a pre-defined network and cannot be removed: it belongs to "
                 "the daemon"
             )
+        configs.check_unused(network, self._networks.all())
         users = sorted(sandbox.name for sandbox in self._sandboxes.on(network))
         if users:
             raise Forbidden(
@@ -159,7 +176,7 @@ class Networks:
 
     async def ensure_predefined(self) -> None:
         """Make ``host``, ``none`` and the default bridge as the settings want them."""
-        for name, driver in predefined.NAMESPACE_ONLY:
+        for name, driver in predefined.DRIVERS.items():
             if self._networks.named(name) is None:
                 spec = NetworkSpec(name=name, driver=driver, scope="local")
                 await self._networks.put(

@@ -10,8 +10,8 @@ from davit.model.network import DEFAULT_NETWORK, IPAM, IPAMPool, Network, Networ
 from davit.services.networks import options
 from davit.services.networks.addresses import DEFAULT_GATEWAYS
 
-NAMESPACE_ONLY = (("host", "host"), ("none", "null"))
-"""Name and driver of those without a bridge."""
+DRIVERS = {"host": "host", "none": "null"}
+"""Of those without a bridge."""
 
 
 def default_spec(settings: Settings) -> NetworkSpec:

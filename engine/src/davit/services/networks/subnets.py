@@ -29,6 +29,7 @@ def resolve(
     IPv6 ones are, when none of ``pools`` is of IPv6. Raises InvalidParameter, Forbidden (overlap,
     several of a family), Conflict (all pools used up), NotSupported.
     """
+    networks = [network for network in networks if not network.spec.config_only]
     asked = {
         4: [pool for pool in spec.ipam.config if ":" not in pool.subnet],
         6: [pool for pool in spec.ipam.config if ":" in pool.subnet],

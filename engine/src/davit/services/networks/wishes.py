@@ -9,20 +9,22 @@ from davit.services.networks import macvlan, options
 
 
 def check(spec: NetworkSpec) -> None:
-    """Look at everything that does not depend on other networks.
+    """Look at everything that does not depend on other networks; of a configuration, at its name.
 
     Raises InvalidParameter, Forbidden, NotSupported; the message begins with the network's name
     where it is about an option.
     """
     _check_name(spec.name)
+    if spec.config_only:
+        return
     _check_driver(spec.driver)
     if not spec.enable_ipv4 and not spec.enable_ipv6:
         raise InvalidParameter(
             f"network {spec.name}: IPv4 or IPv6 must be enabled: leave EnableIPv4 out, or set "
             "EnableIPv6"
         )
-    if spec.config_only or spec.config_from or spec.ingress:
-        raise NotSupported("config-only and ingress networks are not supported")
+    if spec.ingress:
+        raise NotSupported("ingress networks are not supported: a swarm's manager makes them")
     if spec.scope not in ("", "local"):
         raise NotSupported(f'network scope "{spec.scope}" is not supported: leave it out')
     try:
