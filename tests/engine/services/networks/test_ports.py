@@ -46,7 +46,7 @@ def test_anywhere_is_both_families_where_the_container_has_both() -> None:
     ("port", "wish", "error", "words"),
     [
         ("80/tcp", side("8080", "::"), NotSupported, "80/tcp on ::"),
-        ("80/tcp", side("8080", "::1"), NotSupported, "80/tcp on ::1"),
+        ("80/udp", side("8080", "::1"), NotSupported, "80/udp on ::1"),
         ("80/dccp", side(), NotSupported, "80/dccp"),
         ("0/tcp", side(), InvalidParameter, "'0/tcp'"),
         ("x", side(), InvalidParameter, "'x'"),
@@ -94,10 +94,16 @@ def test_a_range_gives_the_first_free_port() -> None:
     ports.close()
 
 
-@pytest.mark.parametrize("address", ["::1", "fe80::1"])
-def test_what_cannot_be_translated_is_refused(address: str) -> None:
+@pytest.mark.parametrize(("port", "address"), [("53/udp", "::1"), ("80/tcp", "fe80::1")])
+def test_what_cannot_be_translated_is_refused(port: str, address: str) -> None:
     with pytest.raises(NotSupported, match=f"on {address}: the kernel does not translate"):
-        wishes({"80/tcp": [side("", address)]}, families=(4, 6))
+        wishes({port: [side("", address)]}, families=(4, 6))
+
+
+def test_the_loopback_of_ipv6_leads_to_either_family() -> None:
+    for families in ((4,), (6,), (4, 6)):
+        (wish,) = wishes({"80/tcp": [side("8080", "::1")]}, families=families, routed=families)
+        assert (wish.addresses, wish.opened) == (("::1",), ())
 
 
 def test_a_port_is_the_same_on_both_families() -> None:

@@ -181,8 +181,7 @@ async def test_reached_over_ipv6(world: World, outside: Path) -> None:
     endpoint = web.endpoints["app"]
     async with Echo(web, "web", 80), Echo(web, "web6", 80, endpoint.global_ipv6_address):
         assert await fetch("127.0.0.1", host_port(web)) == f"web {endpoint.gateway}"
-        with pytest.raises(ConnectionRefusedError):  # so that clients go on to 127.0.0.1
-            await fetch("::1", host_port(web))
+        assert await fetch("::1", host_port(web)) == f"web6 {endpoint.ipv6_gateway}"
         assert (await fetch(endpoint.ipv6_gateway, host_port(web))).startswith("web6 ")
         assert await fetch("fd00:233::1", host_port(web), outside) == "web6 fd00:233::2"
         for client in (web, neighbour):
@@ -210,6 +209,24 @@ async def test_one_ipv6_address_only(world: World, outside: Path) -> None:
                 await fetch(other, host_port(web))
     with pytest.raises(NotSupported, match="80/tcp on fd00:233::1: the container has no IPv6"):
         await world.run("other", ports=wanted)
+
+
+async def test_the_loopback_of_ipv6_only(world: World, outside: Path) -> None:
+    wanted = {"80/tcp": [PortBinding(host_ip="::1", host_port="")]}
+    web = await world.run("web", ports=wanted)  # which has no IPv6
+    assert [side.host_ip for side in web.ports["80/tcp"]] == ["::1"]
+    port, gateway = host_port(web), web.endpoints["bridge"].gateway
+    async with Echo(web, "web", 80):
+        assert await fetch("::1", port) == f"web {gateway}"
+        for other in ("127.0.0.1", "10.233.0.1"):
+            with pytest.raises(ConnectionRefusedError):
+                await fetch(other, port)
+        await world.restart([web.container_id])
+        assert await fetch("::1", port) == f"web {gateway}"
+    assert await fetch("::1", port) == "", "nobody listens in the container"
+    await world.service.leave(web.container_id)
+    with pytest.raises(ConnectionRefusedError):
+        await fetch("::1", port)
 
 
 def _link_out() -> str:

@@ -37,6 +37,7 @@ from davit.services.networks.names import NameServers
 from davit.services.networks.packet_filter import PacketFilter
 from davit.services.networks.plugs import Plugs, veth_name
 from davit.services.networks.pool import NamespacePool
+from davit.services.networks.relays import Relays
 from davit.store.networks import NetworkStore, SandboxStore
 from davit.sys import netns
 
@@ -64,6 +65,7 @@ class Sandboxes:
         self._packets = packets
         self._names = names
         self._ports = ports.Ports()
+        self._relays = Relays(sandboxes, self._ports)
         # A socket of its own: a slow deletion does not hold up a container's start.
         self._reaper = netlink.Links()
         self._cooling: set[tuple[str, str]] = set()
@@ -101,10 +103,12 @@ class Sandboxes:
             await finish(self._sandboxes.put(sandbox))
             undo.push_async_callback(self._unplug, sandbox)
             undo.callback(self._names.close, sandbox.container_id)
+            undo.callback(self._relays.close, sandbox.container_id)
             await finish_all(
                 asyncio.to_thread(self._plugs.plug_all, sandbox, request.sysctls),
                 self._publish(sandbox),
                 self._names.open(sandbox, Path(sandbox.netns)),
+                self._relays.open(sandbox.container_id),
             )
             undo.pop_all()
         return sandbox
@@ -113,6 +117,7 @@ class Sandboxes:
         """Serve a container that an earlier davitd connected. Raises Conflict: a port is taken."""
         held = ports.wishes(ports.held(sandbox.ports), families=(4, 6))
         self._ports.claim(sandbox.container_id, sandbox.name, held)
+        await self._relays.open(sandbox.container_id)
         await self._names.open(sandbox, Path(sandbox.netns))
 
     async def leave(self, container_id: str) -> None:
@@ -123,6 +128,7 @@ class Sandboxes:
         self._names.close(container_id)
         if sandbox is not None:
             self._clean_later(sandbox)
+            self._relays.close(container_id)
             self._ports.release(container_id)
             await self._sandboxes.remove(container_id)
             await asyncio.to_thread(self._plugs.release, sandbox)
@@ -221,6 +227,7 @@ class Sandboxes:
         """Clean up; give the ports back."""
         await self.settle()
         self._names.close_all()
+        self._relays.close_all()
         self._ports.close()
         self._reaper.close()
 

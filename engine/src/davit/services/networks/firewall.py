@@ -22,7 +22,7 @@ from davit.model.network import DEFAULT_NETWORK, Network, Sandbox
 from davit.services.networks import firewall_ipv6, ipv6
 from davit.services.networks.firewall_rules import forward, postrouting
 from davit.services.networks.ipam import default_endpoint
-from davit.services.networks.ports import ANY, ANY_IPV6
+from davit.services.networks.ports import ANY, ANY_IPV6, LOOPBACK_IPV6
 
 
 def ruleset(table: str, networks: Sequence[Network], sandboxes: Sequence[Sandbox]) -> str:
@@ -149,7 +149,11 @@ def _elements(sandboxes: Iterable[Sandbox], family: int) -> tuple[list[str], lis
         target = _target(sandbox, family)
         for port, bindings in sandbox.ports.items() if target else ():
             number, _, protocol = port.partition("/")
-            sides = [side for side in bindings if (":" in side.host_ip) == (family == 6)]
+            sides = [
+                side
+                for side in bindings
+                if (":" in side.host_ip) == (family == 6) and side.host_ip != LOOPBACK_IPV6
+            ]
             if any(not side.host_port for side in sides):
                 opened.append(f"{target} . {protocol} . {number}")
             for side in sides:

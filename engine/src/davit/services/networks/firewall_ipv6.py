@@ -1,8 +1,8 @@
 """The packet filter's IPv6 half, as text for nft(8). Pure.
 
 A table of the same name in the family ``ip6``: published ports, isolation and masquerading as for
-IPv4, but for ``::1``: the kernel takes no answer for it from another interface (rt6_need_strict),
-so connections to it are refused at once and clients of ``localhost`` go on to 127.0.0.1.
+IPv4, but for ``::1``: the kernel takes no answer for it from another interface (rt6_need_strict);
+see ``drivers.relay``.
 """
 
 from __future__ import annotations

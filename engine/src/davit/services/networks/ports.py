@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from davit.errors import Conflict, InvalidParameter, NotSupported
 from davit.model.config import PortBinding
 
-ANY, ANY_IPV6 = "0.0.0.0", "::"
+ANY, ANY_IPV6, LOOPBACK_IPV6 = "0.0.0.0", "::", "::1"
 _KINDS = {
     "tcp": (socket.SOCK_STREAM, 0),
     "udp": (socket.SOCK_DGRAM, 0),
@@ -47,13 +47,14 @@ class Wish:
 
 @dataclass(frozen=True)
 class Claim:
-    """A host port that a container holds. socket: bound to it."""
+    """A host port that a container holds. socket: bound to it; target: the container's port."""
 
     container_id: str
     name: str
     protocol: str
     address: str
     port: int
+    target: int
     socket: socket.socket
 
 
@@ -69,6 +70,10 @@ def wishes(
 
     Raises InvalidParameter naming the binding, NotSupported.
     """
+
+    def is_routed(address: str) -> bool:
+        return address != LOOPBACK_IPV6 and _family(address) in routed
+
     wanted = []
     for port, sides in bindings.items():
         number, _, protocol = port.partition("/")
@@ -77,9 +82,10 @@ def wishes(
             raise NotSupported(f"cannot publish port {port}: only tcp, udp and sctp are supported")
         if not number.isdecimal() or not 0 < int(number) < 65536:
             raise InvalidParameter(f"invalid container port {port!r}: 1 to 65535 is needed")
-        for side in _sides(port, sides, families):
+        relayed = LOOPBACK_IPV6 if protocol == "tcp" else ""
+        for side in _sides(port, sides, families, relayed):
             if side.host_ip:
-                addresses: tuple[str, ...] = (_address(side.host_ip, port),)
+                addresses: tuple[str, ...] = (_address(side.host_ip, port, relayed),)
             elif default_address != ANY and 4 in families:
                 addresses = (default_address,)
             else:
@@ -88,9 +94,9 @@ def wishes(
                 Wish(
                     f"{number}/{protocol}",
                     protocol,
-                    tuple(text for text in addresses if _family(text) not in routed),
+                    tuple(text for text in addresses if not is_routed(text)),
                     _candidates(side.host_port, port),
-                    tuple(_opened(text, port) for text in addresses if _family(text) in routed),
+                    tuple(_opened(text, port) for text in addresses if is_routed(text)),
                 )
             )
     return wanted
@@ -109,14 +115,16 @@ def _opened(address: str, port: str) -> str:
     return address
 
 
-def _sides(port: str, sides: list[PortBinding], families: Collection[int]) -> Iterator[PortBinding]:
+def _sides(
+    port: str, sides: list[PortBinding], families: Collection[int], relayed: str
+) -> Iterator[PortBinding]:
     """Leave out an "anywhere" of one family beside a side that means it, too, or that serves in
-    its place: clients send both."""
+    its place: clients send both. relayed: an address that leads to either family."""
     sides = sides or [PortBinding()]
     for side in sides:
         others = {other.host_ip for other in sides if other.host_port == side.host_port}
         others -= {side.host_ip}
-        lacking = side.host_ip != "" and _family(side.host_ip) not in families
+        lacking = side.host_ip not in ("", relayed) and _family(side.host_ip) not in families
         if side.host_ip in (ANY, ANY_IPV6) and (
             "" in others or (lacking and others & {ANY, ANY_IPV6})
         ):
@@ -130,13 +138,15 @@ def _sides(port: str, sides: list[PortBinding], families: Collection[int]) -> It
         yield side
 
 
-def _address(text: str, port: str) -> str:
+def _address(text: str, port: str, relayed: str) -> str:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         raise InvalidParameter(
             f"invalid host address {text!r} for port {port}: an IPv4 or IPv6 address is needed"
         ) from None
+    if str(address) == relayed:
+        return relayed
     if address.version == 6 and (address.is_loopback or address.is_link_local):
         raise NotSupported(
             f"cannot publish port {port} on {text}: the kernel does not translate addresses of "
@@ -188,6 +198,16 @@ class Ports:
             raise
         return sides
 
+    def on_ipv6_loopback(self, container_id: str) -> list[Claim]:
+        """Of a container's TCP ports those that a client of ``::1`` asks for."""
+        return [
+            claim
+            for claim in self._claims
+            if claim.container_id == container_id
+            and claim.protocol == "tcp"
+            and claim.address in (ANY_IPV6, LOOPBACK_IPV6)
+        ]
+
     def release(self, container_id: str) -> None:
         """Give back all ports of a container. Idempotent."""
         for claim in [claim for claim in self._claims if claim.container_id == container_id]:
@@ -207,7 +227,15 @@ class Ports:
             bound = _bind_all(wish, port)
             if bound is not None:
                 return [
-                    Claim(container_id, name, wish.protocol, address, one.getsockname()[1], one)
+                    Claim(
+                        container_id,
+                        name,
+                        wish.protocol,
+                        address,
+                        one.getsockname()[1],
+                        int(wish.port.partition("/")[0]),
+                        one,
+                    )
                     for address, one in zip(wish.addresses, bound, strict=True)
                 ]
         raise Conflict(self._refusal(name, wish))
