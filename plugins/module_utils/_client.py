@@ -7,6 +7,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -17,6 +18,7 @@ NEWEST = (1, 51)
 OLDEST = (1, 24)
 # An engine unpacks a large image for minutes without saying a word.
 _SLOW = 600
+_BLOCK = 1 << 20
 # What davit and Moby say of the beginning of several IDs.
 _AMBIGUOUS = ("ultiple IDs found", "is ambiguous")
 Json = Any
@@ -60,14 +62,18 @@ class Engine:
     def delete(self, *path: str, **query: Any) -> Json:
         return self._call("DELETE", path, query)
 
-    def load(self, archive: str) -> list[dict[str, Any]]:
-        """Send an image archive, a file of this host; return the progress messages."""
-        with open(archive, "rb") as file:
-            headers = {
-                "Content-Type": "application/x-tar",
-                "Content-Length": str(os.fstat(file.fileno()).st_size),
-            }
-            return self._stream("POST", ("images", "load"), {"quiet": True}, file, headers)
+    def load(self, parts: list[str]) -> list[dict[str, Any]]:
+        """Send an image archive, the files of this host in a row; return the progress messages."""
+        headers = {
+            "Content-Type": "application/x-tar",
+            "Content-Length": str(sum(map(os.path.getsize, parts))),
+        }
+        return self._stream("POST", ("images", "load"), {"quiet": True}, _blocks(parts), headers)
+
+    def keeps_archives_whole(self) -> bool:
+        """Whether it loads an image only with all of its layers (Moby on containerd's store)."""
+        status = self.get("info").get("DriverStatus") or []
+        return any("containerd.snapshotter" in str(value) for _key, value in status)
 
     def pull(self, reference: str) -> list[dict[str, Any]]:
         """Have the engine pull an image; return the progress messages."""
@@ -141,6 +147,16 @@ class AbsentEngine(Engine):
 
     def find(self, *path: str, **query: Any) -> Json | None:
         return None
+
+    def keeps_archives_whole(self) -> bool:
+        return False
+
+
+def _blocks(parts: list[str]) -> Iterator[bytes]:
+    for part in parts:
+        with open(part, "rb") as file:
+            while data := file.read(_BLOCK):
+                yield data
 
 
 def _parsed(text: bytes) -> Json:

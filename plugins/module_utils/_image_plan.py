@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from ansible_collections.davit.fleet.plugins.module_utils import _archive
@@ -20,9 +21,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "default": "registry",
     },
     "archive": {"type": "path"},
-    # Set by the action plugin, which reads the archive where it is, and sends it when asked to.
+    # Set by the action plugin, which reads the archive where it is, and sends what is asked for.
     "archive_ids": {"type": "list", "elements": "str"},
-    "archive_sent": {"type": "bool", "default": False},
+    "archive_layers": {"type": "list", "elements": "str"},
+    "archive_parts": {"type": "list", "elements": "str"},
     "pull": {"type": "str", "choices": ["always", "missing"], "default": "missing"},
     "force": {"type": "bool", "default": False},
 }
@@ -45,15 +47,34 @@ def identity(options: dict[str, Any]) -> list[str]:
     return _archive.identify(options["archive"], options["name"]).ids
 
 
+def lacking(layers: list[str], chains: set[str]) -> list[str]:
+    """Which layers an engine lacks that has these chains: what stands on another base counts not.
+
+    Engines keep layers by what is below them, too (Moby does).
+    """
+    return [diff_id for diff_id, chain in zip(layers, chain_ids(layers)) if chain not in chains]
+
+
+def chain_ids(layers: list[str]) -> list[str]:
+    """Name each layer with all that is below it (OCI image specification, config.md, ChainID)."""
+    found: list[str] = []
+    for diff_id in layers:
+        both = f"{found[-1]} {diff_id}".encode() if found else b""
+        found.append("sha256:" + hashlib.sha256(both).hexdigest() if both else diff_id)
+    return found
+
+
 def plan(
     options: dict[str, Any],
     found: dict[str, Any] | None,
     ids: list[str],
     present: str | None = None,
+    lacking: list[str] | None = None,
 ) -> list[Action]:
     """found: inspect, or None. ids: what :func:`identity` says.
 
     present: the one of the ids that is on the host under another name, or under none.
+    lacking: diff IDs of the layers that the host needs, None for the whole archive.
     Raises FleetError.
     """
     name = options["name"]
@@ -68,8 +89,10 @@ def plan(
             return []
         if present is not None:
             return [Action("image", "tag", name, "", before, {"id": present}, {"id": present})]
-        send = options["source"] == "controller" and not options["archive_sent"]
-        data = {"archive": options["archive"], "ids": ids, "send": send}
+        parts = options["archive_parts"]
+        if options["source"] == "host":
+            parts = [options["archive"]]
+        data = {"archive": options["archive"], "ids": ids, "parts": parts, "lacking": lacking}
         return [Action("image", "load", name, "", before, {"id": ids[0]}, data)]
     if options["source"] == "registry" and (found is None or options["pull"] == "always"):
         return [Action("image", "pull", name, "", before, {"id": "as in the registry"})]
@@ -90,7 +113,7 @@ def apply(engine: Engine, action: Action) -> bool:
     if action.verb == "tag":
         _tag(engine, action.data["id"], action.name)
         return True
-    engine.load(action.data["archive"])
+    engine.load(action.data["parts"])
     loaded = next(
         (image for image in action.data["ids"] if engine.find("images", image, "json")), None
     )

@@ -84,9 +84,9 @@ def run(
         actions = work.plan(**prune)
         if module.check_mode:
             changed = bool(actions)
-        elif archives := _missing(actions):
+        elif images := _missing(actions):
             # The action plugin sends these and runs the module again.
-            module.exit_json(changed=False, archives_needed=archives)
+            module.exit_json(changed=False, images_needed=images)
         else:
             changed = False
             pulls = [action for action in actions if action.verb == "pull"]
@@ -149,6 +149,10 @@ def _target(module: AnsibleModule) -> Target:
     )
 
 
-def _missing(actions: list[Action]) -> list[str]:
-    """Archives that are to be loaded and are still on the controller."""
-    return sorted({action.data["archive"] for action in actions if action.data.get("send")})
+def _missing(actions: list[Action]) -> list[dict[str, Any]]:
+    """Images that are to be loaded and are still on the controller, with the layers to send."""
+    return [
+        {"name": action.name, "layers": action.data["lacking"]}
+        for action in actions
+        if action.verb == "load" and not action.data["parts"]
+    ]

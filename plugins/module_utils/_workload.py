@@ -47,6 +47,7 @@ class Workload:
         self._owner = owner
         self._images: dict[str, dict[str, Any] | None] = {}
         self._containers: dict[str, dict[str, Any] | None] = {}
+        self._chains: set[str] | None = None
         # Names of the containers that are made or made anew.
         self._renewed: set[str] = set()
 
@@ -112,7 +113,8 @@ class Workload:
             present = next(
                 (item for item in ids if self._engine.find("images", item, "json")), None
             )
-        actions = _image_plan.plan(options, found, ids, present)
+        lacking = self._lacking(options) if ids and present is None else None
+        actions = _image_plan.plan(options, found, ids, present, lacking)
         if any(action.verb in ("load", "tag") for action in actions):
             # The image as it will be, for the containers that are planned after it.
             self._images[normal(options["name"])] = {"Id": present or ids[0], "Config": {}}
@@ -120,6 +122,24 @@ class Workload:
             # Which image it is shows when it has been pulled; the plan is made again then.
             self._images[normal(options["name"])] = {"Id": "", "Config": {}}
         return actions
+
+    def _lacking(self, options: dict[str, Any]) -> list[str] | None:
+        """Which layers of an archive on the controller the host needs, None for all of it."""
+        layers = options["archive_layers"]
+        if not layers or self._engine.keeps_archives_whole():
+            return None
+        if self._chains is None:
+            images = self._engine.get("images", "json")
+            found = [self._engine.find("images", image["Id"], "json") or {} for image in images]
+            self._chains = {
+                chain
+                for image in found
+                for chain in _image_plan.chain_ids((image.get("RootFS") or {}).get("Layers") or [])
+            }
+        lacking = _image_plan.lacking(layers, self._chains)
+        # The next image finds them there.
+        self._chains.update(_image_plan.chain_ids(layers))
+        return lacking
 
     def _network(self, options: dict[str, Any]) -> list[Action]:
         found = self._named("network", options["name"])

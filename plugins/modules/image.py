@@ -40,10 +40,14 @@ options:
     description: IDs of the image in the archive. Set by the module's action plugin, not by you.
     type: list
     elements: str
-  archive_sent:
-    description: Whether the archive is on the host by now. Set by the module's action plugin, not by you.
-    type: bool
-    default: false
+  archive_layers:
+    description: Layers of the image in the archive. Set by the module's action plugin, not by you.
+    type: list
+    elements: str
+  archive_parts:
+    description: Files on the host that make up the archive. Set by the module's action plugin, not by you.
+    type: list
+    elements: str
   pull:
     description: Whether to ask the registry even when an image of that name is there. With O(source=registry).
     type: str
@@ -75,6 +79,13 @@ actions:
   type: list
   elements: dict
   sample: [{"action": "load", "kind": "image", "name": "shop:1.4"}]
+images_sent:
+  description: With O(source=controller), what went over the network. Layers that the host has stay behind, and so do
+    parts that an earlier try has left there.
+  returned: when an image was sent
+  type: list
+  elements: dict
+  sample: [{"name": "shop:1.4", "layers": 1, "bytes": 734003}]
 """
 
 from ansible_collections.davit.fleet.plugins.module_utils import _module

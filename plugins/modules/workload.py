@@ -90,6 +90,12 @@ remaining:
   returned: failure in the middle
   type: list
   elements: dict
+images_sent:
+  description: What images of the controller cost in bytes on the network, see M(davit.fleet.image).
+  returned: when an image was sent
+  type: list
+  elements: dict
+  sample: [{"name": "shop:1.4", "layers": 1, "bytes": 734003}]
 containers:
   description: The declared containers as they are now.
   returned: success

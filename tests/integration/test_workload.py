@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.davit.fleet.plugins.module_utils import _image_archive
-from tests.integration.conftest import COLLECTIONS, Fleet
+from tests.integration.conftest import Fleet
 
 RUN: dict[str, Any] = {
     "image": "busybox",
@@ -195,79 +191,6 @@ def test_volume_is_never_emptied_unasked(fleet: Fleet) -> None:
     assert "recreate" in failed["msg"]
     fleet.apply("volume", name="data", labels={"a": "2"}, recreate=True)
     fleet.apply("volume", name="data", state="absent")
-
-
-@pytest.fixture
-def archive(fleet: Fleet, tmp_path: Path) -> Iterator[Path]:
-    """An image that the engine does not have yet, as ``docker save`` writes it."""
-    path = tmp_path / "app.tar"
-    busybox = Path("/bin/busybox").read_bytes()
-    content = _image_archive.Content(files={"/bin/busybox": (busybox, 0o755)})
-    path.write_bytes(_image_archive.build("app:1", content, {"Cmd": ["/bin/busybox"]}, "amd64"))
-    yield path
-    fleet.client.delete("/images/app:1", force=True)
-
-
-def play(fleet: Fleet, path: Path, task: dict[str, Any], *flags: str) -> tuple[bool, bool]:
-    """Run a task of ``image`` in a playbook; tell whether it changed anything and sent a file."""
-    task = {**task, "engine_host": f"unix://{fleet.socket}"}
-    plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [{"davit.fleet.image": task}]}]
-    path.write_text(json.dumps(plays))
-    variables = f"ansible_python_interpreter={sys.executable}"
-    done = subprocess.run(
-        [
-            *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,"),
-            *("-c", "local", "-e", variables, str(path), *flags),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-            "ANSIBLE_NOCOLOR": "1",
-        },
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return "changed=1" in done.stdout, "sending app.tar" in done.stdout
-
-
-def test_archive_of_the_controller_is_sent_once(fleet: Fleet, archive: Path) -> None:
-    task = {"name": "app:1", "source": "controller", "archive": str(archive)}
-    book = archive.with_name("play.json")
-    assert play(fleet, book, task, "--check") == (True, False)
-    assert fleet.client.get("/images/app:1/json").status == 404
-    assert play(fleet, book, task) == (True, True)
-    assert fleet.client.get("/images/app:1/json").status == 200
-    assert play(fleet, book, task) == (False, False)
-    # Untagged by hand: the name comes back, and the image is there still.
-    fleet.client.post("/images/app:1/tag", repo="app", tag="2")
-    fleet.client.delete("/images/app:1")
-    assert play(fleet, book, task) == (True, False)
-    assert fleet.client.get("/images/app:1/json").status == 200
-    fleet.client.delete("/images/app:2")
-
-
-def test_archive_of_the_host(fleet: Fleet, archive: Path) -> None:
-    task = {"name": "app:1", "source": "host", "archive": str(archive)}
-    assert [item["action"] for item in fleet.apply("image", **task)["actions"]] == ["load"]
-    fleet.apply("image", name="app:1", state="absent")
-
-
-def test_archive_under_another_name(fleet: Fleet, archive: Path) -> None:
-    fleet.apply("image", name="other:3", source="host", archive=str(archive))
-    fleet.apply("image", name="other:3", state="absent")
-
-
-def test_truncated_archive_is_refused(fleet: Fleet, archive: Path) -> None:
-    archive.write_bytes(archive.read_bytes()[:2000])
-    failed = fleet.run("image", name="app:1", source="host", archive=str(archive), fails=True)
-    assert str(archive) in failed["msg"]
-
-
-def test_image_that_is_nowhere(fleet: Fleet) -> None:
-    failed = fleet.run("image", name="app:9", source="local", fails=True)
-    assert "app:9" in failed["msg"]
 
 
 def test_network_of_both_families(fleet: Fleet) -> None:

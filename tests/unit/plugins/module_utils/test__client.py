@@ -140,7 +140,7 @@ def test_archive_is_streamed(server: Server, engine: Engine, tmp_path: Path) -> 
     archive = tmp_path / "image.tar"
     archive.write_bytes(b"tar" * 1000)
     server.answers["/v1.41/images/load?quiet=1"] = (200, b'{"stream":"Loaded"}\n')
-    assert engine.load(str(archive)) == [{"stream": "Loaded"}]
+    assert engine.load([str(archive)]) == [{"stream": "Loaded"}]
     assert server.received == archive.read_bytes()
 
 
@@ -148,7 +148,7 @@ def test_error_in_the_progress(server: Server, engine: Engine, tmp_path: Path) -
     (tmp_path / "image.tar").touch()
     server.answers["/v1.41/images/load?quiet=1"] = (200, b'{"stream":"a"}\n{"error":"bad layer"}\n')
     with pytest.raises(EngineError, match="bad layer"):
-        engine.load(str(tmp_path / "image.tar"))
+        engine.load([str(tmp_path / "image.tar")])
 
 
 def test_upload_that_is_refused_before_its_end(
@@ -158,7 +158,7 @@ def test_upload_that_is_refused_before_its_end(
         file.truncate(64 << 20)
     server.answers["/v1.41/images/load?quiet=1"] = (413, {"message": "too large"})
     with pytest.raises(EngineError, match="too large"):
-        engine.load(str(tmp_path / "image.tar"))
+        engine.load([str(tmp_path / "image.tar")])
 
 
 def test_default_host(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,14 @@ import pytest
 from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetError, Invalid
 from ansible_collections.davit.fleet.plugins.module_utils._image_plan import (
     ARGUMENTS,
+    chain_ids,
     identity,
+    lacking,
     plan,
 )
 
 THERE = {"Id": "sha256:1"}
+CHAIN = "sha256:970a948bffa8de94d6e22d747ba8c95030e6e546909f98f54e99a13005e173a8"
 
 
 def wanted(**options: Any) -> dict[str, Any]:
@@ -49,10 +52,24 @@ def test_plan(
     assert [item.verb for item in plan(wanted(**options), found, ids, present)] == verbs
 
 
-@pytest.mark.parametrize("sent", [False, True])
-def test_archive_of_the_controller_is_to_be_sent_first(sent: bool) -> None:
-    options = wanted(source="controller", archive_sent=sent)
-    assert plan(options, None, ["sha256:1"])[0].data["send"] is not sent
+def test_archive_of_the_controller_is_loaded_from_its_parts() -> None:
+    options = wanted(source="controller", archive_parts=["/1", "/2"])
+    (action,) = plan(options, None, ["sha256:1"], lacking=["sha256:b"])
+    assert (action.data["parts"], action.data["lacking"]) == (["/1", "/2"], ["sha256:b"])
+    (action,) = plan(wanted(source="controller"), None, ["sha256:1"])
+    assert not action.data["parts"]
+
+
+def test_layers_are_there_only_on_the_same_base() -> None:
+    there = set(chain_ids(["sha256:a", "sha256:b"]))
+    assert lacking(["sha256:a", "sha256:b", "sha256:c"], there) == ["sha256:c"]
+    assert lacking(["sha256:b"], there) == ["sha256:b"]
+    assert lacking(["sha256:a"], there) == []
+
+
+def test_chain_ids_are_those_of_the_specification() -> None:
+    """Computed with sha256sum(1): of ``sha256:a sha256:b``."""
+    assert chain_ids(["sha256:a", "sha256:b"]) == ["sha256:a", CHAIN]
 
 
 def test_image_that_has_to_be_there() -> None:
