@@ -49,6 +49,9 @@ from davit.drivers.overlay import OverlayRootfs
 from davit.drivers.volume.local import LocalVolumes
 from davit.errors import DavitError
 from davit.services import erase as erasing
+from davit.services.build.needs import Needs as BuildNeeds
+from davit.services.build.needs import no_fetch
+from davit.services.build.service import BuildService
 from davit.services.containers import remapping
 from davit.services.containers.context import Context
 from davit.services.containers.exec import ExecService
@@ -177,6 +180,16 @@ async def _serve(
         )
         execs = ExecService(context)
         context.exec_ids = execs.of_container
+        build_service = BuildService(
+            BuildNeeds(
+                paths=paths,
+                images=image_service,
+                containers=container_service,
+                streams=streams,
+                rootfs=rootfs,
+                fetch=no_fetch,
+            )
+        )
         system_service = SystemService(
             settings,
             await instance_id(database),
@@ -194,6 +207,7 @@ async def _serve(
         stack.push_async_callback(network_service.close)
         await container_service.open()
         await execs.open()
+        await build_service.open()
         stack.push_async_callback(container_service.close)
 
         # Only now do clients see anything.
@@ -212,7 +226,7 @@ async def _serve(
                 *networks.routes(network_service, container_service),
                 *volumes.routes(volume_service),
                 *usage.routes(image_service, container_service, volume_service),
-                *build.routes(),
+                *build.routes(build_service),
                 *plugins.routes(),
                 *swarm.routes(),
                 *missing.routes(),

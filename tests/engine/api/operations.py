@@ -20,7 +20,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs/api.md"
 _BEGIN, _END = "<!-- operations: begin -->\n", "<!-- operations: end -->\n"
 _REMARKS = {
     "GET /plugins": "an empty list: davit has none",
-    "POST /build/prune": "nothing to prune: davit keeps no build cache",
+    "POST /build": "the classic builder; not BuildKit's (version=2)",
     "POST /images/create": "done for archives in the body; pulling is not there yet (501)",
 }
 _OF_A_SWARM = "503: this host is in no swarm"

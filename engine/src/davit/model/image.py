@@ -50,6 +50,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     tags: ``repository:tag``; digests: ``repository@sha256:…``. loaded: ns since the epoch.
     parent: image ID this one was committed or built from, empty when it came from elsewhere.
     tagged: when it was last given a tag here, 0 for never.
+    step: of an image that a build's step made: digest of all that the step depends on but for the
+    parent; a later build with the same step takes this image.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     digests: tuple[str, ...] = ()
     parent: str = ""
     tagged: int = 0
+    step: str = ""
 
     @property
     def created(self) -> int:
@@ -117,6 +120,25 @@ class CommitSource(msgspec.Struct, frozen=True, kw_only=True):
     config: ContainerConfig
     paths: frozenset[str]
     command: str = ""
+
+
+class StepWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step of a build makes.
+
+    base: the image before it, None for none. key: as ``Image.step``. upper: directory with what
+    the step adds to the layers, empty for nothing; paths: what of it differs from below.
+    layer: instead of these, diff ID of a layer that the store has.
+    """
+
+    base: Image | None
+    config: ContainerConfig
+    created_by: str
+    key: str
+    author: str = ""
+    container: str = ""
+    upper: str = ""
+    paths: frozenset[str] = frozenset()
+    layer: str = ""
 
 
 class Descriptor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):

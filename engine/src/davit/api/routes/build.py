@@ -1,22 +1,130 @@
-"""Routes of the builder."""
+"""Routes of the builder: the classic one."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Protocol, TypeVar
+
+import msgspec
 from aiohttp import web
 
-from davit.api import response
+from davit.api import progress, response
 from davit.api.routing import Call, Route
+from davit.errors import InvalidParameter, NotSupported
+from davit.model import codec
+from davit.model.build import BuildLine, BuildRequest
+from davit.model.config import Ulimit
+from davit.model.filters import Filters
+from davit.model.reference import Reference
 
 _PRUNE_FILTERS = (
     *("description", "id", "inuse", "parent", "private", "shared"),
     *("type", "until", "unused-for"),
 )
+_USE_CLASSIC = (
+    "davit has the classic builder, and BuildKit's sessions it does not speak: set "
+    "DOCKER_BUILDKIT=0 (the Docker CLI then sends the context itself), or use version=1"
+)
+
+T = TypeVar("T")
+Auths = Mapping[str, Mapping[str, str]]
 
 
-def routes() -> list[Route]:
+class Builds(Protocol):
+    """What these routes need."""
+
+    async def build(
+        self,
+        request: BuildRequest,
+        chunks: AsyncIterator[bytes],
+        report: Callable[[BuildLine], None],
+        auths: Auths,
+    ) -> None: ...
+
+    async def prune(self, filters: Filters, *, every: bool) -> tuple[list[str], int]: ...
+
+
+def routes(builds: Builds) -> list[Route]:
+    async def build(call: Call) -> web.StreamResponse:
+        request, auths = _request(call), _auths(call)
+
+        async def work(report: progress.Report) -> None:
+            await builds.build(request, call.request.content.iter_any(), report, auths)
+
+        return await progress.stream(call, work, abort=True)
+
     async def prune(call: Call) -> web.StreamResponse:
-        """``docker system prune`` asks for it, too. davit keeps no cache of builds to prune."""
-        call.filters(*_PRUNE_FILTERS)
-        return response.json({"CachesDeleted": None, "SpaceReclaimed": 0})
+        removed, gained = await builds.prune(call.filters(*_PRUNE_FILTERS), every=call.flag("all"))
+        return response.json({"CachesDeleted": removed or None, "SpaceReclaimed": gained})
 
-    return [Route("POST", "/build/prune", prune, since=(1, 31))]
+    return [
+        Route("POST", "/build", build, abort=True),
+        Route("POST", "/build/prune", prune, since=(1, 31)),
+    ]
+
+
+def _request(call: Call) -> BuildRequest:
+    """Read the parameters. Raises InvalidParameter, NotSupported for those of BuildKit."""
+    if call.text("version") == "2" or call.text("remote") == "client-session":
+        raise NotSupported(f"version=2: {_USE_CLASSIC}")
+    for name in ("outputs", "squash"):
+        if call.text(name) and (name == "outputs" or call.flag(name)):
+            raise NotSupported(
+                f"{name}: davit's builds end as an image of this engine, with layers"
+            )
+    if call.text("remote"):
+        raise NotSupported(
+            f"remote={call.text('remote')}: davit builds from an archive in the request's body: "
+            "fetch the context and send it (docker build - < context.tar)"
+        )
+    tags = [Reference.parse_tag(text) for text in call.texts("t") if text]
+    return BuildRequest(
+        dockerfile=call.text("dockerfile"),
+        tags=tuple(dict.fromkeys(tags)),
+        quiet=call.flag("q"),
+        no_cache=call.flag("nocache"),
+        cache_from=_json(call, "cachefrom", list[str]),
+        pull=call.flag("pull"),
+        remove=call.flag("rm", default=True),
+        force_remove=call.flag("forcerm"),
+        args=_json(call, "buildargs", dict[str, str | None]),
+        labels=_json(call, "labels", dict[str, str]),
+        network_mode=call.text("networkmode"),
+        target=call.text("target"),
+        platform=call.text("platform"),
+        extra_hosts=call.texts("extrahosts"),
+        security_opt=_json(call, "securityopt", list[str]),
+        ulimits=_json(call, "ulimits", list[Ulimit]),
+        cgroup_parent=call.text("cgroupparent"),
+        shm_size=call.integer("shmsize") or 0,
+        memory=call.integer("memory") or 0,
+        memory_swap=call.integer("memswap") or 0,
+        cpu_shares=call.integer("cpushares") or 0,
+        cpu_period=call.integer("cpuperiod") or 0,
+        cpu_quota=call.integer("cpuquota") or 0,
+        cpuset_cpus=call.text("cpusetcpus"),
+        cpuset_mems=call.text("cpusetmems"),
+    )
+
+
+def _json(call: Call, name: str, shape: type[T]) -> T:
+    """A parameter that is JSON; absent and ``null`` are as good as empty."""
+    text = call.text(name)
+    try:
+        found = msgspec.json.decode(text or "null")
+        return shape() if found is None else codec.convert(found, shape)
+    except (msgspec.DecodeError, InvalidParameter) as error:
+        raise InvalidParameter(f"invalid {name}: {error}") from None
+
+
+def _auths(call: Call) -> Auths:
+    """Credentials by registry: ``X-Registry-Config``, base64 of JSON."""
+    header = call.request.headers.get("X-Registry-Config", "")
+    try:
+        padded = header + "=" * (-len(header) % 4)
+        text = base64.urlsafe_b64decode(padded.encode())
+        return msgspec.json.decode(text or b"{}", type=dict[str, dict[str, str]])
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        return {}

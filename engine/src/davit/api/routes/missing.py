@@ -23,7 +23,6 @@ class Refusal:
 
 
 _BUILD = """
-POST   /build
 POST   /session
 """
 _REGISTRY = """
@@ -45,7 +44,7 @@ POST   /plugins/pull
 def refusals() -> list[Refusal]:
     """Everything that is not served."""
     tables = (
-        (_BUILD, "davit does not build images yet"),
+        (_BUILD, "it is BuildKit's; davit has the classic builder: set DOCKER_BUILDKIT=0"),
         (_REGISTRY, "davit does not speak to registries yet, but for logging in"),
         (_SWARM, "davit does not join swarms yet, and will not manage them"),
         (_PLUGINS, "davit has no plugins: volumes, networks and logs are built in"),

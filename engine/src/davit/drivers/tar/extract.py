@@ -40,11 +40,20 @@ class Extractor(TreeWriter):
         super().make_room(holder, name, entry)
 
 
-def extract(source: Source, root: str, below: list[str], *, replace: bool, owner: Owner) -> None:
+def extract(
+    source: Source,
+    root: str,
+    below: list[str],
+    *,
+    replace: bool,
+    owner: Owner,
+    mode: int | None = None,
+) -> None:
     """Extract into the directory ``below`` of the tree ``root``. Blocking.
 
     replace: a file may take the place of a directory, and the other way round.
-    owner: what a user and a group ID in the archive are on disk.
+    owner: what a user and a group ID in the archive are on disk. mode: permissions of everything,
+    None for each member's own.
     Raises InvalidParameter for a damaged archive and for paths that lead out of the tree.
     """
     reader = TarReader(source)
@@ -52,6 +61,7 @@ def extract(source: Source, root: str, below: list[str], *, replace: bool, owner
         writer = Extractor(tree, reader, below, replace=replace)
         for entry in reader:
             entry.uid, entry.gid = owner(entry.uid, entry.gid)
+            entry.mode = entry.mode if mode is None else mode
             try:
                 # The directory itself was there before, and keeps its owner and its mode.
                 if writer.place(entry.name) != below:

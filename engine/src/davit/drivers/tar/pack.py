@@ -88,7 +88,7 @@ class Packer:
         elif kind in _TYPES:
             info = self._info(member, found)
             info.linkname = os.readlink(name, dir_fd=parent) if stat.S_ISLNK(kind) else ""
-            yield _header(info, _attributes(f"/proc/self/fd/{parent}/{name}"), found.st_mtime_ns)
+            yield _header(info, attributes(f"/proc/self/fd/{parent}/{name}"), found.st_mtime_ns)
         # A socket is nothing without the process that listens.
 
     def _directory(self, parent: int, name: str, member: str, found: os.stat_result) -> Pieces:
@@ -99,7 +99,7 @@ class Packer:
         try:
             if member:
                 info = self._info(f"{member.rstrip('/')}/", found)
-                yield _header(info, _attributes(descriptor), found.st_mtime_ns)
+                yield _header(info, attributes(descriptor), found.st_mtime_ns)
             if self._layer and _is_opaque(descriptor):
                 yield _header(tarfile.TarInfo(os.path.join(member, ".wh..wh..opq")))
             for below in sorted(os.listdir(descriptor)):
@@ -125,7 +125,7 @@ class Packer:
             if found.st_nlink > 1:
                 self._links[found.st_dev, found.st_ino] = member
             info = self._info(member, found)
-            yield _header(info, _attributes(descriptor), found.st_mtime_ns)
+            yield _header(info, attributes(descriptor), found.st_mtime_ns)
             left = found.st_size
             while left and (data := file.read(min(CHUNK, left))):
                 left -= len(data)
@@ -166,7 +166,8 @@ def _whiteout(member: str) -> tarfile.TarInfo:
     return tarfile.TarInfo(os.path.join(directory, f".wh.{name}"))
 
 
-def _attributes(target: int | str) -> dict[str, bytes]:
+def attributes(target: int | str) -> dict[str, bytes]:
+    """Extended attributes of an open file, or of a path, that archives may have."""
     found: dict[str, bytes] = {}
     follow = isinstance(target, int)
     with suppress(OSError):  # the file system has none

@@ -96,6 +96,20 @@ async def drawn(pieces: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
         await asyncio.to_thread(pieces.close)
 
 
+class Pieces:
+    """A generator of pieces, read like a file."""
+
+    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(piece)
+
+
 class Hashed:
     """Hashes what is read through it, and shows each piece to ``tee``."""
 

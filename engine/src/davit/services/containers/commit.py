@@ -34,14 +34,15 @@ async def commit(
             with suppress(Conflict, SystemFailure):
                 await pause.pause(ctx, container.id)
                 stack.push_async_callback(pause.unpause, ctx, container.id)
-        image = await ctx.images.commit(await _source(ctx, container, override), wish)
+        image = await ctx.images.commit(await source(ctx, container, override), wish)
     ctx.announce(container, "commit", comment=wish.comment, imageID=image.id, imageRef=wish.tag)
     return image
 
 
-async def _source(
-    ctx: Context, container: Container, override: ContainerConfig | None
+async def source(
+    ctx: Context, container: Container, override: ContainerConfig | None = None
 ) -> CommitSource:
+    """Tell what of a container a commit takes."""
     found = await changes.changes(ctx, container.id)
     return CommitSource(
         container=container.id,

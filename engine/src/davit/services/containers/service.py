@@ -18,7 +18,7 @@ from davit.model.container import (
 )
 from davit.model.files import Change, PathStat
 from davit.model.filters import Filters
-from davit.model.image import CommitWish, Image
+from davit.model.image import CommitSource, CommitWish, Image
 from davit.model.network import EndpointSettings, Network, Sandbox
 from davit.services.containers import (
     archive,
@@ -53,6 +53,9 @@ class ContainerService:
     async def close(self) -> None:
         """End davitd's part; containers go on."""
         await self._ctx.background.close()
+
+    def all(self) -> list[Container]:
+        return self._ctx.store.all()
 
     def get(self, reference: str) -> Container:
         """Raises NotFound."""
@@ -152,6 +155,10 @@ class ContainerService:
         still: bool = True,
     ) -> Image:
         return await commit.commit(self._ctx, reference, wish, override=override, still=still)
+
+    async def written(self, reference: str) -> CommitSource:
+        """Tell what a container has written to its own layer. Raises NotFound."""
+        return await commit.source(self._ctx, self._ctx.store.get(reference))
 
     async def top(self, reference: str, arguments: str = "") -> Processes:
         return await top.top(self._ctx, reference, arguments)

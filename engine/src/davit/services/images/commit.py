@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Generator
 
 import msgspec
 
 from davit.drivers.tar.pack import Packer
+from davit.drivers.tar.stream import Pieces
 from davit.errors import NotFound
 from davit.model import codec, platform, times
 from davit.model.image import CommitSource, CommitWish, History, Image, ImageConfig, RootFS
@@ -26,10 +26,10 @@ async def commit(content: Content, source: CommitSource, wish: CommitWish) -> Im
     below = _below(content, source)
     with content.hold() as held:
         held.update(source.layers)
-        staged = await asyncio.to_thread(_stage, content, source)
+        staged = await asyncio.to_thread(stage_upper, content, source.upper, source.paths)
         try:
             # Docker's archives of nothing make no layer either.
-            added = [] if _is_empty(staged) else [staged]
+            added = [] if is_empty(staged) else [staged]
             created = times.rfc3339(times.now())
             image = msgspec.structs.replace(
                 below,
@@ -73,30 +73,17 @@ def _below(content: Content, source: CommitSource) -> ImageConfig:
         return ImageConfig(architecture=here.architecture, os=here.os, variant=here.variant)
 
 
-def _stage(content: Content, source: CommitSource) -> Staged:
-    os.makedirs(source.upper, exist_ok=True)
-    root = os.open(source.upper, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+def stage_upper(content: Content, upper: str, paths: frozenset[str]) -> Staged:
+    """Make a layer of an overlay's upper directory. paths: what of it is to be in. Blocking."""
+    os.makedirs(upper, exist_ok=True)
+    root = os.open(upper, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        packer = Packer(skip=lambda member: f"/{member}" not in source.paths, layer=True)
-        return content.unpacker.stage(_Pieces(packer.pack(root, ".", "")))
+        packer = Packer(skip=lambda member: f"/{member}" not in paths, layer=True)
+        return content.unpacker.stage(Pieces(packer.pack(root, ".", "")))
     finally:
         os.close(root)
 
 
-def _is_empty(staged: Staged) -> bool:
+def is_empty(staged: Staged) -> bool:
     """Whether the archive is its end mark alone."""
     return staged.layer.tar_size <= _END
-
-
-class _Pieces:
-    """A generator of pieces, read like a file."""
-
-    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        if not self._rest:
-            self._rest = memoryview(next(self._pieces, b""))
-        piece, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(piece)

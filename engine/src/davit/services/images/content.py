@@ -29,13 +29,15 @@ class Containers(Protocol):
 class NewImage(msgspec.Struct, frozen=True, kw_only=True):
     """An image about to be stored.
 
-    body: its configuration, byte by byte; tags: to be set; parent: what it was made from here.
+    body: its configuration, byte by byte; tags: to be set; parent: what it was made from here;
+    step: as ``Image.step``.
     """
 
     body: bytes
     config: ImageConfig
     tags: tuple[str, ...] = ()
     parent: str = ""
+    step: str = ""
 
     @property
     def id(self) -> str:
@@ -55,6 +57,7 @@ class Content:
         self.unpacker = Unpacker(blobs, layers)
         self._lock = asyncio.Lock()
         self._held: list[set[str]] = []
+        self._pinned: list[set[str]] = []
 
     async def open(self) -> None:
         """Find the layers and remove what a crash left; once, at start-up.
@@ -68,12 +71,17 @@ class Content:
     @contextmanager
     def hold(self) -> Iterator[set[str]]:
         """Give a set of diff IDs; the layers in it are not swept meanwhile."""
-        held: set[str] = set()
-        self._held.append(held)
-        try:
+        with _listed(self._held) as held:
             yield held
-        finally:
-            self._held.remove(held)
+
+    @contextmanager
+    def pin(self) -> Iterator[set[str]]:
+        """Give a set of image IDs; neither removal nor pruning takes what is in it."""
+        with _listed(self._pinned) as pinned:
+            yield pinned
+
+    def is_pinned(self, image_id: str) -> bool:
+        return any(image_id in pinned for pinned in self._pinned)
 
     async def commit(self, images: Sequence[NewImage], staged: Iterable[Staged]) -> list[Image]:
         """Store images with all that is new of them. All or nothing; not cut by cancellation."""
@@ -123,6 +131,7 @@ class Content:
             size=self.size(new.config),
             loaded=times.now(),
             parent=new.parent,
+            step=new.step,
         )
 
     async def _sweep(self) -> None:
@@ -137,6 +146,17 @@ class Content:
             self.blobs.sweep(blobs)
 
         await asyncio.to_thread(remove)
+
+
+@contextmanager
+def _listed(sets: list[set[str]]) -> Iterator[set[str]]:
+    """Have a new set in the list meanwhile. Another one may be equal to it."""
+    fresh: set[str] = set()
+    sets.append(fresh)
+    try:
+        yield fresh
+    finally:
+        sets[:] = [one for one in sets if one is not fresh]
 
 
 def read_config(body: bytes, name: str) -> ImageConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
@@ -42,7 +42,7 @@ async def remove(content: Content, text: str, tell: Tell, *, force: bool) -> lis
     removed = [Removed(untagged=name)]
     left = content.rows.find(image.id)
     # An image in use stays, without a name, for as long as the container is there.
-    if left is None or left.tags or _users(content, left):
+    if left is None or left.tags or _is_used(content, left):
         return removed
     return [*removed, *await _delete(content, left, tell)]
 
@@ -65,7 +65,7 @@ async def prune(content: Content, filters: Filters, tell: Tell) -> tuple[list[Re
             and not filters.rejects_labels(image.labels)
             and (until is None or image.created < until)
         )
-        if wanted and not (dangling and image.tags) and not _users(content, image):
+        if wanted and not (dangling and image.tags) and not _is_used(content, image):
             removed += await _delete(content, image, tell)
     # Not the difference of two sums: another image may have come meanwhile.
     gone = before.keys() - {layer.diff_id for layer in content.layers.all()}
@@ -84,8 +84,64 @@ async def _untag(content: Content, image: Image, name: str, tell: Tell) -> None:
     tell("untag", image)
 
 
+async def prune_steps(
+    content: Content, filters: Filters, tell: Tell, *, every: bool
+) -> tuple[list[str], int]:
+    """Remove images of builds' steps that have no name; return their IDs and the bytes gained.
+
+    every: also those that an image with a name was made from. Filters: ``id``, ``until``.
+    """
+    until = filters.until()
+    wanted = [
+        image
+        for image in content.rows.all()
+        if image.step
+        and not image.tags
+        and not _is_used(content, image)
+        and (until is None or image.created < until)
+        and (not filters.get("id") or image.id in filters.get("id"))
+    ]
+    if not every:
+        kept = _ancestors(content, [image for image in content.rows.all() if image.tags])
+        wanted = [image for image in wanted if image.id not in kept]
+    before = {layer.diff_id: layer.size for layer in content.layers.all()}
+    await content.rows.change([], [image.id for image in wanted])
+    await content.sweep()
+    for image in wanted:
+        tell("delete", image)
+    gone = before.keys() - {layer.diff_id for layer in content.layers.all()}
+    return [image.id for image in wanted], sum(before[diff_id] for diff_id in gone)
+
+
+def _ancestors(content: Content, images: Iterable[Image]) -> set[str]:
+    """IDs of the images that these were made from, here."""
+    found: set[str] = set()
+    for image in images:
+        parent = content.rows.find(image.parent)
+        while parent is not None and parent.id not in found:
+            found.add(parent.id)
+            parent = content.rows.find(parent.parent)
+    return found
+
+
+def _steps_of(content: Content, image: Image) -> list[Image]:
+    """What is left of a build when its image goes: the steps that no other image was made from."""
+    steps = []
+    gone = {image.id}
+    parent = content.rows.find(image.parent)
+    while parent is not None and parent.step and not parent.tags:
+        children = [other.id for other in content.rows.all() if other.parent == parent.id]
+        if not gone.issuperset(children) or _is_used(content, parent):
+            break
+        steps.append(parent)
+        gone.add(parent.id)
+        parent = content.rows.find(parent.parent)
+    return steps
+
+
 async def _delete(content: Content, image: Image, tell: Tell) -> list[Removed]:
-    await content.rows.change([], [image.id])
+    steps = _steps_of(content, image)
+    await content.rows.change([], [image.id, *(step.id for step in steps)])
     removed = [Removed(untagged=name) for name in (*image.tags, *image.digests)]
     for _ in image.tags:
         tell("untag", image)
@@ -96,7 +152,8 @@ async def _delete(content: Content, image: Image, tell: Tell) -> list[Removed]:
         for chain, diff_id in zip(_chain_ids(image), image.layers, strict=True)
         if content.layers.find(diff_id) is None
     ]
-    return [*removed, Removed(deleted=image.id), *reversed(gone)]
+    deleted = [Removed(deleted=one.id) for one in (image, *steps)]
+    return [*removed, *deleted, *reversed(gone)]
 
 
 def _named(image: Image, text: str) -> str:
@@ -122,6 +179,11 @@ def _refuse_references(image: Image) -> None:
 
 
 def _refuse_users(content: Content, image: Image, force: bool) -> None:
+    if content.is_pinned(image.id):
+        raise Conflict(
+            f"conflict: unable to delete {ids.short(image.id)} (cannot be forced) - image is being "
+            "used by a build: wait for its end"
+        )
     for container in content.containers.all():
         if container.image_id != image.id:
             continue
@@ -135,6 +197,10 @@ def _refuse_users(content: Content, image: Image, force: bool) -> None:
                 f"conflict: unable to delete {ids.short(image.id)} (must be forced) - image is "
                 f"being used by stopped container {ids.short(container.id)}"
             )
+
+
+def _is_used(content: Content, image: Image) -> bool:
+    return content.is_pinned(image.id) or bool(_users(content, image))
 
 
 def _users(content: Content, image: Image) -> list[str]:

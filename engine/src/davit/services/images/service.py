@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from davit.model.filters import Filters
-from davit.model.image import CommitSource, CommitWish, Image, Listed, Progress, Removed, Step
-from davit.services.images import commit, query, remove, save
+from davit.model.image import (
+    CommitSource,
+    CommitWish,
+    Image,
+    Listed,
+    Progress,
+    Removed,
+    Step,
+    StepWish,
+)
+from davit.services.images import commit, query, remove, save, step
 from davit.services.images.content import Containers, Content
 from davit.services.images.import_ import import_image
 from davit.services.images.load import Report, load_images
@@ -91,6 +101,32 @@ class ImageService:
     async def commit(self, source: CommitSource, wish: CommitWish) -> Image:
         """Make an image of a container's writable layer. Raises InvalidParameter."""
         return await commit.commit(self._content, source, wish)
+
+    async def add_step(self, wish: StepWish) -> Image:
+        """Make the image of a build's step. Raises SystemFailure."""
+        return await step.add(self._content, wish)
+
+    @contextmanager
+    def keep(self) -> Iterator[Callable[[Image], None]]:
+        """Give what takes images that nobody may remove meanwhile, nor their layers."""
+        with self._content.hold() as layers, self._content.pin() as pinned:
+
+            def take(image: Image) -> None:
+                layers.update(image.layers)
+                pinned.add(image.id)
+
+            yield take
+
+    def all(self) -> list[Image]:
+        """All images, also those that only are steps of others."""
+        return self._rows.all()
+
+    async def prune_steps(self, filters: Filters, *, every: bool) -> tuple[list[str], int]:
+        """Remove what builds keep for later ones; return the images' IDs and the bytes gained.
+
+        every: also steps of images that have a name.
+        """
+        return await remove.prune_steps(self._content, filters, self._tell, every=every)
 
     async def load(
         self, chunks: AsyncIterator[bytes], report: Report, *, platform: str = ""

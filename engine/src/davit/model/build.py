@@ -1,0 +1,80 @@
+"""Builds: what is asked for, and a Dockerfile as its parser tells it.
+
+Source: Engine API, ``ImageBuild``; Dockerfile reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from davit.model.config import Ulimit
+
+
+class Heredoc(msgspec.Struct, frozen=True, kw_only=True):
+    """A here-document. name: without quotes; content: as written, tabs included."""
+
+    name: str
+    content: str
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """An instruction. name: in capitals; words: its arguments, nothing expanded yet.
+
+    json: the arguments are a JSON list. flags: ``--name=value``. original: the whole text, with
+    here-documents, continued lines joined. line: its first one, from 1.
+    """
+
+    name: str
+    words: list[str]
+    json: bool = False
+    flags: list[str] = []
+    original: str = ""
+    line: int = 0
+    heredocs: list[Heredoc] = []
+
+
+class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The parameters of a build. Sizes are bytes, CPU quotas microseconds.
+
+    dockerfile: its path in the context. tags: ``repository:tag``. remote: a URL that the context
+    comes from. args: without a value (None) an argument is as good as not given.
+    remove: intermediate containers after a step that went well; force_remove: after any.
+    """
+
+    dockerfile: str = "Dockerfile"
+    tags: tuple[str, ...] = ()
+    remote: str = ""
+    quiet: bool = False
+    no_cache: bool = False
+    cache_from: list[str] = []
+    pull: bool = False
+    remove: bool = True
+    force_remove: bool = False
+    args: dict[str, str | None] = {}
+    labels: dict[str, str] = {}
+    network_mode: str = ""
+    target: str = ""
+    platform: str = ""
+    extra_hosts: list[str] = []
+    security_opt: list[str] = []
+    ulimits: list[Ulimit] = []
+    cgroup_parent: str = ""
+    shm_size: int = 0
+    memory: int = 0
+    memory_swap: int = 0
+    cpu_shares: int = 0
+    cpu_period: int = 0
+    cpu_quota: int = 0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+
+
+class BuildLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """One line of a build's JSON stream. aux: ``{"ID": …}`` of the image; error_detail: why."""
+
+    stream: str = ""
+    aux: dict[str, str] = {}
+    error_detail: dict[str, Any] = {}
+    error: str = ""

@@ -1,0 +1,213 @@
+"""COPY and ADD: which files, what they are (a digest), and how they get into the image.
+
+Everything blocks. Names in the context and in images are resolved by the kernel within their tree.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import posixpath
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from davit.drivers.tar.extract import extract
+from davit.drivers.tar.pack import Packer, attributes
+from davit.drivers.tar.root import Root
+from davit.drivers.tar.stream import CHUNK, Pieces
+from davit.errors import InvalidParameter
+from davit.spec.dockerfile.match import WILDCARDS, Ignored, wildcard
+from davit.sys import inside
+
+Owner = Callable[[int, int], "tuple[int, int]"]
+
+
+class Hash(Protocol):
+    """The shape of hashlib's objects."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+
+@dataclass(frozen=True)
+class Found:
+    """One source. path: without links, below root; name: as it was asked for; is_archive: to be
+    unpacked at its destination."""
+
+    root: Path
+    path: str
+    name: str
+    is_directory: bool
+    is_archive: bool = False
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where files go and how. path: absolute in the image; many: it has to be a directory.
+
+    owner: what owners on disk become; mode: instead of each file's own; ignored: left out.
+    """
+
+    path: str
+    many: bool
+    owner: Owner
+    made_by: tuple[int, int] = (0, 0)
+    mode: int | None = None
+    ignored: Ignored | None = None
+
+
+def find(root: Path, pattern: str, what: str) -> list[Found]:
+    """Return the sources that a word of COPY names. what: the instruction, for the error."""
+    path = posixpath.normpath(f"/{pattern}").lstrip("/")
+    if not WILDCARDS.search(path):
+        return [_resolve(root, path, pattern, what)]
+    fits = wildcard(path)
+    names = sorted(name for name in _names(root, "", path.count("/")) if fits.match(name))
+    return [_resolve(root, name, name, what) for name in names]
+
+
+def digest(found: Sequence[Found], target: Target) -> str:
+    """``file:``, ``dir:`` or ``multi:`` and a digest of all that the copies will have.
+
+    Times do not count.
+    """
+    kinds = {True: "dir", False: "file"}
+    whole = hashlib.sha256()
+    for source in found:
+        root = os.open(source.root / source.path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            name = "" if source.is_directory else posixpath.basename(source.name)
+            _hash(whole, f"/proc/self/fd/{root}", name, "", target)
+        finally:
+            os.close(root)
+    kind = kinds[found[0].is_directory] if len(found) == 1 else "multi"
+    return f"{kind}:{whole.hexdigest()}"
+
+
+def copy(found: Sequence[Found], tree: Path, target: Target) -> None:
+    """Copy sources into an image's tree. Raises InvalidParameter, SystemFailure (disk full)."""
+    for source in found:
+        _copy(source, tree, target)
+
+
+def make_directory(tree: Path, path: str, owner: tuple[int, int]) -> None:
+    """Make a directory and those above it that are missing; what is there stays as it is."""
+    parts = _parts(path)
+    with Root(tree) as root:
+        for count in range(1, len(parts) + 1):
+            try:
+                root.directory(parts[:count])
+            except InvalidParameter:
+                descriptor = root.directory(parts[:count], create=True)
+                os.fchown(descriptor, *owner)
+
+
+def _resolve(root: Path, path: str, name: str, what: str) -> Found:
+    with ExitStack() as stack:
+        base = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        stack.callback(os.close, base)
+        try:
+            descriptor = inside.open_inside(base, path, os.O_PATH)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                raise
+            raise InvalidParameter(
+                f"{what} failed: file not found in build context or excluded by .dockerignore: "
+                f"stat {path}: file does not exist"
+            ) from None
+        stack.callback(os.close, descriptor)
+        real = inside.path_inside(base, descriptor).lstrip("/")
+        is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        return Found(root, real, name, is_directory)
+
+
+def _names(root: Path, prefix: str, depth: int) -> Iterator[str]:
+    """Yield the paths below a directory that have at most ``depth`` slashes."""
+    with os.scandir(root / prefix) as entries:
+        for entry in entries:
+            path = f"{prefix}{entry.name}"
+            yield path
+            if depth and entry.is_dir(follow_symlinks=False):
+                yield from _names(root, f"{path}/", depth - 1)
+
+
+def _copy(source: Found, tree: Path, target: Target) -> None:
+    path = target.path
+    with ExitStack() as stack:
+        if source.is_directory:
+            below, member, name = path, "", "."
+            directory = source.path
+        else:
+            directory, name = posixpath.split(source.path)
+            if target.many or path.endswith("/") or _is_directory(tree, path):
+                below, member = path, posixpath.basename(source.name.rstrip("/"))
+            else:
+                below, member = posixpath.split(path)
+        make_directory(tree, below, target.made_by)
+        parent = os.open(
+            source.root / directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        )
+        stack.callback(os.close, parent)
+        ignored = target.ignored
+        packer = Packer(
+            owner=target.owner,
+            skip=(lambda member: member in ignored) if ignored else (lambda _: False),
+        )
+        extract(
+            Pieces(packer.pack(parent, name, member)),
+            str(tree),
+            _parts(below),
+            replace=True,
+            owner=lambda uid, gid: (uid, gid),
+            mode=target.mode,
+        )
+
+
+def _is_directory(tree: Path, path: str) -> bool:
+    base = os.open(tree, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.close(inside.open_inside(base, path, os.O_PATH | os.O_DIRECTORY))
+    except OSError:
+        return False
+    finally:
+        os.close(base)
+    return True
+
+
+def _hash(whole: Hash, place: str, name: str, below: str, target: Target) -> None:
+    """Add a file, or a directory with all in it; below: its path in the directory copied."""
+    if below and target.ignored is not None and below in target.ignored:
+        return
+    status = os.stat(place) if not below else os.lstat(place)
+    mode = status.st_mode
+    if target.mode is not None and not stat.S_ISLNK(mode):
+        mode = stat.S_IFMT(mode) | target.mode
+    record = [f"{name}/{below}", mode, *target.owner(status.st_uid, status.st_gid)]
+    if stat.S_ISLNK(mode):
+        record.append(os.readlink(place))
+    elif stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        record.append(status.st_rdev)
+    # The directory that is copied brings its contents only.
+    if not stat.S_ISDIR(mode) or below:
+        record += [status.st_size if stat.S_ISREG(mode) else 0, *sorted(attributes(place).items())]
+        whole.update(repr(record).encode(errors="surrogateescape"))
+    if stat.S_ISREG(mode):
+        with open(place, "rb", buffering=0) as file:
+            while data := file.read(CHUNK):
+                whole.update(data)
+    elif stat.S_ISDIR(mode):
+        for entry in sorted(os.listdir(place)):
+            _hash(whole, f"{place}/{entry}", name, posixpath.join(below, entry), target)
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def exclusions(patterns: Sequence[str]) -> Ignored | None:
+    """What ``--exclude`` leaves out."""
+    return Ignored(patterns) if patterns else None

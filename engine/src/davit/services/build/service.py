@@ -1,0 +1,141 @@
+"""Builds: a context and a Dockerfile become an image."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from davit.drivers.dockerfile import parser
+from davit.errors import DavitError
+from davit.model import ids, platform
+from davit.model.build import BuildLine, BuildRequest
+from davit.model.filters import Filters
+from davit.services.build import context
+from davit.services.build.execute import Execution
+from davit.services.build.failure import CommandFailed
+from davit.services.build.needs import Needs, Report
+from davit.services.build.running import MARK, short
+from davit.services.containers import cleanup
+from davit.spec.dockerfile import stages
+from davit.spec.dockerfile.arguments import of_platforms
+from davit.sys.tasks import uncut
+
+logger = logging.getLogger(__name__)
+
+
+class BuildService:
+    """The classic builder: each instruction that is carried out leaves an image."""
+
+    def __init__(self, needs: Needs) -> None:
+        self._needs = needs
+
+    async def open(self) -> None:
+        """Remove the containers of builds that a crash has cut; once, at start-up."""
+        containers = self._needs.containers
+        for container in containers.all():
+            if MARK in container.host_config.annotations:
+                logger.info("container %s is of a build that was cut", container.name)
+                await containers.remove(container.id, force=True, volumes=True)
+
+    async def build(
+        self,
+        request: BuildRequest,
+        chunks: AsyncIterator[bytes],
+        report: Report,
+        auths: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        """Build; every line of output is reported, and a failure after the first one, too.
+
+        auths: credentials by registry. Raises InvalidParameter for a context or a Dockerfile that
+        is wrong. When the caller is cancelled nothing stays but the steps that were done.
+        """
+        lines = _Lines(report, quiet=request.quiet)
+        try:
+            await self._build(request, chunks, lines, auths)
+        except CommandFailed as error:
+            lines.fail(str(error), error.code)
+        except DavitError as error:
+            if not lines.begun:
+                raise
+            lines.fail(error.message)
+
+    async def prune(self, filters: Filters, *, every: bool = False) -> tuple[list[str], int]:
+        """Remove steps kept for later builds; return their IDs and the bytes gained.
+
+        every: also those that an image with a name was made from.
+        """
+        return await self._needs.images.prune_steps(filters, every=every)
+
+    async def _build(
+        self,
+        request: BuildRequest,
+        chunks: AsyncIterator[bytes],
+        lines: _Lines,
+        auths: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        # The directory is one of a container that does not exist: what a crash leaves of it the
+        # next start takes for an orphan's.
+        build_id = ids.new_id()
+        scratch = self._needs.paths.container(build_id)
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(_remove, scratch)
+            received = await context.receive(scratch / "context", chunks, request.dockerfile)
+            escape = stages.escape_character(received.dockerfile.decode(errors="replace"))
+            commands = await parser.parse(received.dockerfile)
+            platforms = of_platforms(platform.parse(""), platform.parse(request.platform))
+            every, given = stages.divide(commands, request.args, platforms, escape)
+            needed = stages.needed(every, request.target)
+            keep = undo.enter_context(self._needs.images.keep())
+            execution = Execution(
+                self._needs,
+                request,
+                received,
+                scratch=scratch,
+                escape=escape,
+                report=lines.show,
+                keep=keep,
+                build_id=build_id,
+                auths=auths,
+            )
+            image = await execution.run(every, needed, given)
+            for tag in request.tags:
+                await self._needs.images.tag(image.id, tag)
+            lines.done(image.id, request.tags)
+
+
+async def _remove(scratch: Path) -> None:
+    await uncut(cleanup.remove_tree(scratch))
+
+
+class _Lines:
+    """What a build says. quiet: the image's ID is all, unless it fails."""
+
+    def __init__(self, report: Report, *, quiet: bool) -> None:
+        self._report = report
+        self._quiet = quiet
+        self._kept: list[BuildLine] = []
+        self.begun = False
+
+    def show(self, line: BuildLine) -> None:
+        self.begun = True
+        if self._quiet:
+            self._kept.append(line)
+        else:
+            self._report(line)
+
+    def done(self, image_id: str, tags: tuple[str, ...]) -> None:
+        if self._quiet:
+            self._report(BuildLine(stream=f"{image_id}\n"))
+            return
+        self._report(BuildLine(aux={"ID": image_id}))
+        self._report(BuildLine(stream=f"Successfully built {short(image_id)}\n"))
+        for tag in tags:
+            self._report(BuildLine(stream=f"Successfully tagged {tag}\n"))
+
+    def fail(self, message: str, code: int = 0) -> None:
+        for line in self._kept:
+            self._report(line)
+        detail: dict[str, object] = {"code": code} if code else {}
+        self._report(BuildLine(error_detail={**detail, "message": message}, error=message))

@@ -1,0 +1,298 @@
+"""Builds on real containers: what comes out, and what is said."""
+
+from __future__ import annotations
+
+import tarfile
+
+import pytest
+
+from tests.engine.services.build.conftest import Builder
+
+
+def test_instructions_become_the_configuration(builder: Builder) -> None:
+    result = builder.build(
+        """\
+FROM busybox
+ARG WHO=world
+ENV GREETING="hello $WHO" OTHER=a\\ b
+ENV OLD the rest is the value
+LABEL "a key"=value who=$WHO
+EXPOSE 80 81-82/udp
+VOLUME /data
+WORKDIR /srv
+WORKDIR app
+USER user
+STOPSIGNAL SIGINT
+HEALTHCHECK --interval=3s --retries=2 CMD true
+SHELL ["/bin/ash", "-e", "-c"]
+CMD echo $GREETING
+ONBUILD RUN echo later
+MAINTAINER somebody
+""",
+        t="configured:1",
+    )
+    assert result.error == ""
+    config = builder.config("configured:1")
+    assert config["Env"] == [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "GREETING=hello world",
+        "OTHER=a b",
+        "OLD=the rest is the value",
+    ]
+    assert config["Labels"] == {"a key": "value", "who": "world"}
+    assert sorted(config["ExposedPorts"]) == ["80/tcp", "81/udp", "82/udp"]
+    assert config["WorkingDir"] == "/srv/app"
+    assert (config["User"], config["StopSignal"]) == ("user", "SIGINT")
+    assert config["Healthcheck"] == {
+        "Test": ["CMD-SHELL", "true"],
+        "Interval": 3 * 10**9,
+        "Retries": 2,
+    }
+    assert config["Shell"] == ["/bin/ash", "-e", "-c"]
+    assert config["Cmd"] == ["/bin/ash", "-e", "-c", "echo $GREETING"]
+    assert config["OnBuild"] == ["RUN echo later"]
+    image = builder.client.get("/images/configured:1/json").json
+    assert (image["Author"], image["Id"]) == ("somebody", result.id)
+
+
+def test_what_is_said(builder: Builder) -> None:
+    result = builder.build("FROM busybox\nRUN echo out; echo err >&2\n", t="said:1")
+    short = result.id.removeprefix("sha256:")[:12]
+    base = builder.client.get("/images/busybox/json").json["Id"].removeprefix("sha256:")[:12]
+    said = result.text.splitlines()
+    assert said[:2] == ["Step 1/2 : FROM busybox", f" ---> {base}"]
+    assert said[2] == "Step 2/2 : RUN echo out; echo err >&2"
+    container = said[3].removeprefix(" ---> Running in ")
+    assert len(container) == 12
+    assert "out\n" in result.text
+    assert {"stream": "\x1b[91merr\n\x1b[0m"} in result.lines
+    assert f"Removing intermediate container {container}" in said[-4]
+    assert said[-3:] == [
+        f" ---> {short}",
+        f"Successfully built {short}",
+        "Successfully tagged said:1",
+    ]
+    quiet = builder.build("FROM busybox\nRUN echo out; echo err >&2\n", q=True)
+    assert quiet.lines == [{"stream": f"{result.id}\n"}]
+
+
+def test_files_are_copied_as_docker_does(builder: Builder) -> None:
+    link = tarfile.TarInfo()
+    link.type, link.linkname = tarfile.SYMTYPE, "a.txt"
+    program = tarfile.TarInfo()
+    program.mode, program.uid = 0o755, 77
+    result = builder.build(
+        """\
+FROM busybox
+WORKDIR /w
+COPY a.txt renamed
+COPY a.txt b.txt into/
+COPY sub .
+COPY sub /new/dir
+COPY ["a.txt", "/json dir/"]
+COPY s?b/*.x? /globbed/
+COPY link /followed
+COPY --chown=user:extra --chmod=0640 program /owned/program
+COPY --chown=12:34 sub /numbers
+COPY --exclude=*.xb sub /chosen
+COPY <<one <<-'two' /docs/
+value $HOME ${NONE:-"none"}
+one
+	raw $HOME
+two
+""",
+        {
+            "a.txt": "a",
+            "b.txt": "b",
+            "sub/c.xa": "c",
+            "sub/d.xb": "d",
+            "sub/deep/link": link,
+            "link": link,
+            "program": program,
+        },
+        t="copied",
+    )
+    assert result.error == ""
+    listing = builder.run(
+        "copied", "sh", "-c", "cd / && find w new json* globbed docs owned chosen ! -type d | sort"
+    )
+    assert listing.split("\n")[:-1] == [
+        "chosen/c.xa",
+        "chosen/deep/link",
+        "docs/one",
+        "docs/two",
+        "globbed/c.xa",
+        "globbed/d.xb",
+        "json dir/a.txt",
+        "new/dir/c.xa",
+        "new/dir/d.xb",
+        "new/dir/deep/link",
+        "owned/program",
+        "w/c.xa",
+        "w/d.xb",
+        "w/deep/link",
+        "w/into/a.txt",
+        "w/into/b.txt",
+        "w/renamed",
+    ]
+    status = builder.run(
+        *("copied", "stat", "-c", "%n %u:%g %a %F"),
+        *("/owned", "/owned/program", "/numbers/c.xa", "/w/renamed", "/followed"),
+    )
+    assert status.splitlines() == [
+        "/owned 1000:2000 755 directory",
+        "/owned/program 1000:2000 640 regular empty file",
+        "/numbers/c.xa 12:34 644 regular file",
+        "/w/renamed 0:0 644 regular file",
+        "/followed 0:0 644 regular file",
+    ]
+    assert builder.run("copied", "cat", "/docs/one", "/docs/two") == ('value  "none"\nraw $HOME\n')
+
+
+def test_stages(builder: Builder) -> None:
+    result = builder.build(
+        """\
+ARG BASE=nothing
+FROM $BASE AS one
+ARG BASE
+RUN echo $BASE > /made && chown 5:6 /made
+FROM missing AS unused
+RUN false
+FROM busybox
+COPY --from=one /made /first
+COPY --from=0 --chown=1:2 /made /second
+COPY --from=busybox /etc/group /third
+""",
+        buildargs={"BASE": "busybox"},
+        t="staged",
+    )
+    assert result.error == ""
+    assert "Step 1/7" in result.text
+    shown = builder.run("staged", "stat", "-c", "%u:%g", "/first", "/second", "/third")
+    assert shown.split() == ["5:6", "1:2", "0:0"]
+    assert builder.run("staged", "cat", "/first") == "busybox\n"
+    target = builder.build("FROM busybox AS a\nENV A=1\nFROM busybox\nRUN false\n", target="A")
+    assert "A=1" in builder.config(target.id)["Env"]
+
+
+def test_here_documents_run(builder: Builder) -> None:
+    result = builder.build(
+        """\
+FROM busybox
+RUN <<EOF
+echo one > /out
+echo two >> /out
+EOF
+USER user
+RUN <<-EOF
+	#!/bin/sh -eu
+	echo "script $-" > /tmp/script
+EOF
+USER root
+RUN cat <<A > /joined && cat <<B >> /joined
+first
+A
+second
+B
+RUN ["/bin/sh", "-c", "echo exec > /exec"]
+""",
+        t="documents",
+    )
+    assert result.error == ""
+    shown = builder.run("documents", "cat", "/out", "/tmp/script", "/joined", "/exec")
+    assert shown.split() == ["one", "two", "script", "eu", "first", "second", "exec"]
+
+
+def test_triggers(builder: Builder) -> None:
+    base = "FROM busybox\nONBUILD COPY a /a\nONBUILD RUN cat /a > /b\n"
+    assert builder.build(base, {"a": ""}, t="trigger").error == ""
+    result = builder.build("FROM trigger\nRUN cat /b\n", {"a": "text"}, t="triggered")
+    assert result.error == ""
+    assert "# Executing 2 build triggers" in result.text
+    assert not builder.config("triggered").get("OnBuild")
+    assert builder.run("triggered", "cat", "/b") == "text"
+
+
+def test_a_new_entrypoint_drops_the_command_of_the_image(builder: Builder) -> None:
+    first = builder.build('FROM busybox\nENTRYPOINT ["echo"]\n')
+    assert builder.config(first.id)["Cmd"] is None
+    both = builder.build('FROM busybox\nCMD ["x"]\nENTRYPOINT ["echo"]\n', labels={"l": "it's"})
+    assert builder.config(both.id)["Cmd"] == ["x"]
+    assert builder.config(both.id)["Labels"] == {"l": "it's"}
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "error"),
+    [
+        ("FROM busybox\nRUN exit 7\n", "The command '/bin/sh -c exit 7' returned a non-zero code"),
+        ("FROM nowhere/at-all\n", "pull access denied for nowhere/at-all"),
+        ("FROM busybox\nCOPY none /x\n", "COPY failed: file not found in build context"),
+        ("FROM busybox\nCOPY *.none /x\n", "COPY failed: no source files were specified"),
+        ("FROM busybox\nCOPY ../x /x\n", "COPY failed: file not found in build context"),
+        ("FROM busybox\nCOPY Dockerfile . /x\n", "the destination must be a directory"),
+        ("FROM busybox\nCOPY --chown=nobody-here . /x\n", "unable to find user nobody-here"),
+        ("FROM busybox\nCOPY --from=nowhere /x /x\n", "pull access denied for nowhere"),
+        ("FROM busybox\nEXPOSE many\n", "invalid containerPort: many"),
+        ("FROM busybox\nENV a=${b:?missing}\n", "b: missing"),
+        ("FROM scratch\n", "No image was generated"),
+        ("FROM busybox\nRUN --mount=type=secret,id=x true\n", "davit does not mount"),
+        ("FROM busybox\nONBUILD FROM x\n", "FROM isn't allowed as an ONBUILD trigger"),
+    ],
+)
+def test_failures_are_told_in_the_stream(builder: Builder, dockerfile: str, error: str) -> None:
+    result = builder.build(dockerfile, forcerm=True)
+    assert error in result.error
+    assert result.answer.status == 200
+    assert result.text.startswith("Step 1/")
+    code = result.lines[-1]["errorDetail"].get("code")
+    assert code == (7 if "exit 7" in dockerfile else None)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "query", "status", "error"),
+    [
+        ("FOO x\n", {}, 400, "dockerfile parse error line 1: unknown instruction: FOO"),
+        ("", {}, 400, "cannot be empty"),
+        ("FROM busybox\n", {"dockerfile": "other"}, 400, "Cannot locate specified Dockerfile"),
+        ("FROM busybox\n", {"target": "x"}, 400, "failed to reach build target x"),
+        ("FROM busybox\n", {"t": "Bad:Tag"}, 400, "must be lowercase"),
+        ("FROM busybox\n", {"buildargs": "[1]"}, 400, "invalid buildargs"),
+        ("FROM busybox\n", {"version": "2"}, 501, "DOCKER_BUILDKIT=0"),
+        ("FROM busybox\n", {"squash": "1"}, 501, "squash"),
+        ("FROM busybox\n", {"outputs": "x"}, 501, "outputs"),
+        ("FROM busybox\n", {"remote": "http://localhost/x"}, 501, "remote="),
+    ],
+)
+def test_refusals_before_the_first_step(
+    builder: Builder, dockerfile: str, query: dict[str, str], status: int, error: str
+) -> None:
+    result = builder.build(dockerfile, query=query)
+    assert (result.answer.status, error in result.error) == (status, True), result.error
+
+
+def test_arguments_nobody_declares_are_told(builder: Builder) -> None:
+    result = builder.build("FROM busybox\nARG A\n", buildargs={"A": "1", "B": "2", "C": None})
+    assert "[Warning] One or more build-args [B] were not consumed" in result.text
+
+
+def test_the_ignore_file(builder: Builder) -> None:
+    files = {".dockerignore": "*\n!keep\n!Dockerfile\n", "keep/x": "x", "secret": "s"}
+    result = builder.build("FROM busybox\nCOPY . /all\n", files, t="ignored")
+    assert result.error == ""
+    assert builder.run("ignored", "sh", "-c", "cd /all && find . -type f | sort").split() == [
+        "./Dockerfile",
+        "./keep/x",
+    ]
+
+
+def test_limits_and_network_reach_the_containers(builder: Builder) -> None:
+    result = builder.build(
+        "FROM busybox\nRUN ls /sys/class/net && cat /etc/hosts && df /dev/shm\n",
+        networkmode="none",
+        extrahosts="box:10.1.2.3",
+        shmsize=8 << 20,
+    )
+    assert result.error == ""
+    assert "eth0" not in result.text
+    assert "10.1.2.3\tbox" in result.text
+    assert " 8192 " in result.text

@@ -1,0 +1,105 @@
+"""The cache of steps: it hits whenever it may, and never when it may not."""
+
+from __future__ import annotations
+
+import tarfile
+from typing import Any
+
+import pytest
+
+from tests.engine.services.build.conftest import Builder
+
+DOCKERFILE = """\
+FROM busybox
+ARG VERSION=1
+COPY files /files
+RUN echo $VERSION > /version
+CMD ["cat", "/version"]
+"""
+
+
+def member(**fields: Any) -> tarfile.TarInfo:
+    info = tarfile.TarInfo()
+    for name, value in fields.items():
+        setattr(info, name, value)
+    return info
+
+
+def test_the_same_again_is_the_same_image(builder: Builder) -> None:
+    first = builder.build(DOCKERFILE, {"files/a": "a", "other": "1"}, nocache=True)
+    # Neither times nor files that no step takes count.
+    again = builder.build(DOCKERFILE, {"other": "2", "files/a": "a"})
+    assert (again.hits, again.id) == (4, first.id)
+    later = builder.build(DOCKERFILE, {"files/a": member(size=0, mtime=10**9), "b": "x"})
+    touched = builder.build(DOCKERFILE, {"files/a": member(size=0, mtime=2 * 10**9)})
+    assert touched.id == later.id
+
+
+@pytest.mark.parametrize(
+    ("files", "query", "hits"),
+    [
+        ({"files/a": "changed"}, {}, 1),
+        ({"files/b": "a"}, {}, 1),
+        ({"files/a": "a", "files/b": ""}, {}, 1),
+        ({"files/a": "a"}, {"buildargs": {"VERSION": "2"}}, 2),
+        ({"files/a": "a"}, {"buildargs": {"HTTP_PROXY": "x"}}, 4),
+        ({"files/a": "a"}, {"nocache": True}, 0),
+        ({"files/a": "a"}, {"networkmode": "none"}, 2),
+        ({"files/a": "a"}, {"cachefrom": ["nowhere"]}, 0),
+        ({"files/a": "a"}, {"labels": {"x": "y"}}, 4),
+    ],
+)
+def test_what_counts(
+    builder: Builder, files: dict[str, str], query: dict[str, Any], hits: int
+) -> None:
+    builder.build(DOCKERFILE, {"files/a": "a"})
+    assert builder.build(DOCKERFILE, files, **query).hits == hits
+    builder.client.post("/build/prune", all=True)
+
+
+def test_modes_count(builder: Builder) -> None:
+    builder.build(DOCKERFILE, {"files/a": member(mode=0o644)})
+    assert builder.build(DOCKERFILE, {"files/a": member(mode=0o600)}).hits == 1
+
+
+def test_the_same_words_after_another_command_are_another_step(builder: Builder) -> None:
+    inherited = builder.build('FROM busybox\nCMD ["x"]\n', t="with-command")
+    own = builder.build('FROM busybox\nCMD ["x"]\nENTRYPOINT ["echo"]\n')
+    assert inherited.id != own.id
+    other = builder.build('FROM with-command\nENTRYPOINT ["echo"]\n')
+    assert (builder.config(own.id)["Cmd"], builder.config(other.id)["Cmd"]) == (["x"], None)
+
+
+def test_steps_before_a_failure_stay(builder: Builder) -> None:
+    broken = "FROM busybox\nRUN echo kept > /kept\nRUN false\n"
+    assert builder.build(broken, forcerm=True).error
+    assert builder.build(broken.replace("false", "true")).hits == 1
+
+
+def test_an_image_from_elsewhere_lends_its_steps(builder: Builder) -> None:
+    files = {"files/a": "lent"}
+    first = builder.build(DOCKERFILE, files, t="lender")
+    archive = builder.client.get("/images/lender/get").body
+    builder.client.delete("/images/lender")
+    assert builder.client.get(f"/images/{first.id}/json").status == 404
+    builder.client.post("/images/load", archive)
+    assert builder.build(DOCKERFILE, files, cachefrom=["lender"]).hits == 4
+    assert builder.build(DOCKERFILE, {"files/a": "own"}, cachefrom=["lender"]).hits == 1
+
+
+def test_steps_go_with_their_image_and_by_pruning(builder: Builder) -> None:
+    builder.client.post("/build/prune", all=True)
+    before = len(builder.client.get("/images/json", all=True).json)
+    builder.build(DOCKERFILE, {"files/a": "x"}, t="gone")
+    assert len(builder.client.get("/images/json", all=True).json) == before + 4
+    builder.client.delete("/images/gone")
+    assert len(builder.client.get("/images/json", all=True).json) == before
+    result = builder.build(DOCKERFILE, {"files/a": "x"}, t="stays")
+    pruned = builder.client.post("/build/prune").json
+    assert pruned == {"CachesDeleted": None, "SpaceReclaimed": 0}
+    builder.build("FROM busybox\nRUN echo 12345 > /alone\n")
+    pruned = builder.client.post("/build/prune").json
+    assert (len(pruned["CachesDeleted"]), pruned["SpaceReclaimed"]) == (1, 6)
+    assert len(builder.client.post("/build/prune", all=True).json["CachesDeleted"]) == 3
+    assert builder.client.get("/images/stays/json").json["Id"] == result.id
+    assert builder.run("stays").strip() == "1"
