@@ -1,0 +1,59 @@
+"""Builds that are cut: the client goes away, davitd is killed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+from tests.engine.client import UnixConnection
+from tests.engine.conftest import Davitd
+from tests.engine.services.build.conftest import Builder, context
+
+DOCKERFILE = "FROM busybox\nRUN echo done > /done\nRUN sleep 600\n"
+
+
+@contextmanager
+def begun(davitd: Davitd) -> Iterator[str]:
+    """A build whose second command runs; gives the ID of its container."""
+    with closing(UnixConnection(davitd.socket)) as connection:
+        connection.request("POST", "/build", context(DOCKERFILE, {}))
+        response = connection.getresponse()
+        while b"Step 3/3" not in response.readline():
+            pass
+        until(lambda: bool(davitd.client.get("/containers/json").json))
+        yield davitd.client.get("/containers/json").json[0]["Id"]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def left(davitd: Davitd) -> list[str]:
+    """Containers, and directories of the build or of trees that it mounted."""
+    rows = davitd.client.get("/containers/json", all=True).json
+    places = [davitd.data / "containers", davitd.run / "containers", davitd.data / "ingest"]
+    entries = [str(entry) for place in places if place.exists() for entry in place.iterdir()]
+    return [row["Id"] for row in rows] + entries
+
+
+def test_a_client_that_goes_away_ends_the_build(builder: Builder) -> None:
+    with begun(builder.davitd):
+        pass
+    until(lambda: not left(builder.davitd))
+    again = builder.build(DOCKERFILE.replace("sleep 600", "true"))
+    assert again.hits == 1
+
+
+def test_nothing_stays_of_a_build_that_davitd_did_not_survive(davitd: Davitd) -> None:
+    davitd.load_busybox()
+    with begun(davitd):
+        davitd.kill()
+    assert any((davitd.data / "containers").iterdir())
+    davitd.start()
+    until(lambda: not left(davitd))
+    again = Builder(davitd).build(DOCKERFILE.replace("sleep 600", "true"))
+    assert again.hits == 1
