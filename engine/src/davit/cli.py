@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     memory.share_arena()
     # Imported late: --help and errors need not wait for the engine to load.
-    with memory.without_ca_certificates():
+    with memory.lean_imports():
         from davit import daemon
 
     try:

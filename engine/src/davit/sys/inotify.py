@@ -81,8 +81,10 @@ class Watches:
             self._close()
 
     def _close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._descriptor)
-        os.close(self._descriptor)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._descriptor)
+        # In a thread: the kernel takes some milliseconds until nobody looks at its marks any more.
+        loop.run_in_executor(None, os.close, self._descriptor)
         self._descriptor = -1
 
 
