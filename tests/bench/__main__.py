@@ -15,18 +15,21 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from tests.bench import clients, lifecycle, memory, playbook, report
-from tests.bench.engines import Engine, import_busybox, start_davit, start_moby
+from tests.bench.engines import (
+    Engine,
+    enter_namespaces,
+    import_busybox,
+    start_davit,
+    start_moby,
+)
 
 SUBJECTS = ["lifecycle", "memory", "clients", "playbook"]
-INSIDE = "DAVIT_BENCH_NAMESPACE"
 
 
 def main() -> int:
     """Run the benchmark; return the exit code."""
     options = parse_arguments()
-    if INSIDE not in os.environ:
-        enter_namespaces()
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    enter_namespaces("tests.bench")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     with contextlib.ExitStack() as stack:
@@ -59,16 +62,6 @@ def parse_arguments() -> argparse.Namespace:
         default=SUBJECTS,
     )
     return parser.parse_args()
-
-
-def enter_namespaces() -> None:
-    """Start this program again with a network and mounts of its own.
-
-    Both engines' bridges, firewall rules and mounts live in there and vanish with it; neither sees
-    what else runs on the machine. It does not return.
-    """
-    command = ["unshare", "--net", "--mount", sys.executable, "-m", "tests.bench", *sys.argv[1:]]
-    os.execvpe(command[0], command, {**os.environ, INSIDE: "1"})
 
 
 def measure(

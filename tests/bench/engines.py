@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from tests.bench.client import Client
 IMAGE = "bench:latest"
 CGROUP = "davit-bench"
 STARTUP_SECONDS = 60
+_INSIDE = "DAVIT_BENCH_NAMESPACE"
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,31 @@ class Engine:
         return self.root / "engine.sock"
 
 
+def enter_namespaces(module: str) -> None:
+    """Start this program again with a network and mounts of its own, unless it has them.
+
+    Both engines' bridges, firewall rules and mounts live in there and vanish with it; neither sees
+    what else runs on the machine. module: of the program.
+    """
+    if _INSIDE not in os.environ:
+        command = ["unshare", "--net", "--mount", sys.executable, "-m", module, *sys.argv[1:]]
+        os.execvpe(command[0], command, {**os.environ, _INSIDE: "1"})
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
 @contextlib.contextmanager
-def start_davit(root: Path, *flags: str) -> Iterator[Engine]:
-    """Start davitd from this clone, as a host has it: compiled before, without docstrings."""
+def start_davit(
+    root: Path, *flags: str, program: Sequence[str] = ("-m", "davit")
+) -> Iterator[Engine]:
+    """Start davitd from this clone, as a host has it: compiled before, without docstrings.
+
+    program: what Python is to run.
+    """
     python = [sys.executable, "-OO"]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     subprocess.run([*python, "-c", "import davit.daemon"], check=True, env=environment)
     roots = ["--data-root", str(root / "data"), "--run-root", str(root / "run")]
-    with _started("davit", root, [*python, "-m", "davit", *roots, *flags]) as engine:
+    with _started("davit", root, [*python, *program, *roots, *flags]) as engine:
         yield engine
     # What no container has any more: the bridge, the rules, the cgroup.
     subprocess.run([*python, "-m", "davit", "erase", *roots, "--data"], check=True)

@@ -34,19 +34,29 @@ def measure(moby: Engine, davit: Engine, network: str, rounds: int) -> list[Row]
 
 def live_once(engine: Engine, network: str) -> float:
     """Run /bin/true in a new container; return the seconds until it is removed."""
+    return sum(requests_of_a_life(engine, network).values())
+
+
+def requests_of_a_life(engine: Engine, network: str) -> dict[str, float]:
+    """Run /bin/true in a new container and remove it; return the seconds of each request."""
     configuration = {
         "Image": IMAGE,
         "Cmd": ["/bin/true"],
         "HostConfig": {"NetworkMode": network},
     }
-    start = time.perf_counter()
-    identifier = json.loads(engine.client.request("POST", "/containers/create", configuration))[
-        "Id"
-    ]
-    engine.client.request("POST", f"/containers/{identifier}/start")
-    status = json.loads(engine.client.request("POST", f"/containers/{identifier}/wait"))
-    engine.client.request("DELETE", f"/containers/{identifier}")
-    duration = time.perf_counter() - start
+    seconds: dict[str, float] = {}
+
+    def request(name: str, method: str, path: str, body: object = None) -> bytes:
+        start = time.perf_counter()
+        answer = engine.client.request(method, path, body)
+        seconds[name] = time.perf_counter() - start
+        return answer
+
+    created = json.loads(request("create", "POST", "/containers/create", configuration))
+    path = f"/containers/{created['Id']}"
+    request("start", "POST", f"{path}/start")
+    status = json.loads(request("wait", "POST", f"{path}/wait"))
+    request("remove", "DELETE", path)
     if status["StatusCode"] != 0:
         raise RuntimeError(f"{engine.name}: /bin/true ended with {status}")
-    return duration
+    return seconds

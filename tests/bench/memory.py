@@ -47,11 +47,16 @@ def measure_running(moby: Engine, davit: Engine, count: int) -> list[Row]:
     ]
 
 
-def run_sleeper(engine: Engine) -> None:
-    """Start a container on the bridge that does nothing."""
-    configuration = {"Image": IMAGE, "Cmd": ["/bin/sleep", "86400"]}
+def run_sleeper(engine: Engine, network: str = "bridge") -> str:
+    """Start a container that does nothing; return its ID."""
+    configuration = {
+        "Image": IMAGE,
+        "Cmd": ["/bin/sleep", "86400"],
+        "HostConfig": {"NetworkMode": network},
+    }
     created = json.loads(engine.client.request("POST", "/containers/create", configuration))
     engine.client.request("POST", f"/containers/{created['Id']}/start")
+    return str(created["Id"])
 
 
 def used_by(engine: Engine) -> float:
