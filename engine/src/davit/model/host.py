@@ -17,6 +17,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     memory_nodes: those online, ``0`` or ``0-1`` (node/online in sysfs).
     recursive_read_only: whether the kernel and the OCI runtime make all submounts of a bind
         read-only (mount_setattr(2), option ``rro``).
+    realtime: whether cgroups have a share of the real-time scheduler (CONFIG_RT_GROUP_SCHED).
     """
 
     capabilities: frozenset[str]
@@ -32,6 +33,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     oom_score_adj: int = 0
     memory_nodes: str = "0"
     recursive_read_only: bool = False
+    realtime: bool = False
 
     @property
     def may_raise_limits(self) -> bool:

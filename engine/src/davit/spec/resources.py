@@ -67,6 +67,10 @@ def _cpu(host: HostConfig) -> dict[str, Any]:
         cpu["quota"] = host.cpu_quota
     if host.cpu_shares:
         cpu["shares"] = host.cpu_shares
+    if host.cpu_realtime_period:
+        cpu["realtimePeriod"] = host.cpu_realtime_period
+    if host.cpu_realtime_runtime:
+        cpu["realtimeRuntime"] = host.cpu_realtime_runtime
     if host.cpuset_cpus:
         cpu["cpus"] = host.cpuset_cpus
     if host.cpuset_mems:

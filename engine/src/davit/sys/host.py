@@ -9,6 +9,7 @@ import resource
 from pathlib import Path
 
 from davit.model.host import HostFacts
+from davit.sys.realtime import is_there as has_realtime
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 _MOUNT_SETATTR = (5, 12)
@@ -47,6 +48,7 @@ def read(
         oom_score_adj=int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii")),
         memory_nodes=_memory_nodes(),
         recursive_read_only="rro" in mount_options and (major, minor) >= _MOUNT_SETATTR,
+        realtime=version == 1 and has_realtime(CGROUP_ROOT / "cpu"),
     )
 
 

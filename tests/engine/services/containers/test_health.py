@@ -118,3 +118,36 @@ async def test_a_check_that_takes_too_long_fails(world: World) -> None:
     )
     assert await asyncio.wait_for(told.get(), 10) == "health_status: unhealthy"
     assert "exceeded timeout (0.001s)" in world.context.health[container.id].log[-1].output
+
+
+async def test_a_check_is_not_held_up_by_what_it_has_started(world: World) -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+    world.listener = lambda action: told.put_nowait(action) if "health" in action else None
+    container = await world.run(
+        "box",
+        *("sleep", "1000"),
+        Healthcheck={
+            # The shell is killed; its child keeps the shell's output open.
+            "Test": ["CMD-SHELL", "sleep 1000; true"],
+            "Interval": 10**6,
+            "Timeout": 200 * 10**6,
+            "Retries": 1,
+        },
+    )
+    assert await asyncio.wait_for(told.get(), 10) == "health_status: unhealthy"
+    assert "exceeded timeout (0.2s)" in world.context.health[container.id].log[-1].output
+
+
+async def test_long_output_is_cut_and_checks_go_on_after_a_crash(world: World) -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+    world.listener = lambda action: told.put_nowait(action) if "health" in action else None
+    container = await world.run(
+        "box",
+        *("sleep", "1000"),
+        Healthcheck={"Test": ["CMD-SHELL", "yes | head -c 5000"], "Interval": 50 * 10**6},
+    )
+    assert await asyncio.wait_for(told.get(), 10) == "health_status: healthy"
+    assert len(world.context.health[container.id].log[-1].output) == 4096
+    await world.crash()
+    await world.open()
+    assert await asyncio.wait_for(told.get(), 10) == "health_status: healthy"

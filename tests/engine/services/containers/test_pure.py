@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from davit.errors import InvalidParameter, NotFound, NotSupported
 from davit.model import codec
 from davit.model.config import ContainerConfig, HealthConfig, HostConfig, PortBinding, RestartPolicy
 from davit.model.container import Container, State, Status, UpdateRequest
+from davit.model.host import HostFacts
 from davit.model.volume import MountPoint
-from davit.services.containers import merge, mounts, policy, ports, signals, update, validate
+from davit.services.containers import (
+    merge,
+    mounts,
+    policy,
+    ports,
+    resources,
+    signals,
+    update,
+    validate,
+)
 from davit.services.containers.policy import Decision
 from davit.services.containers.reconcile import (
     DeleteFiles,
@@ -260,6 +271,19 @@ def test_an_update_leaves_what_it_does_not_name() -> None:
     assert changed.pids_limit == 0
     with pytest.raises(NotSupported, match="kernel_memory"):
         update.merge(host, UpdateRequest(kernel_memory=1 << 30))
+
+
+def test_limits_that_the_kernel_has_not_are_discarded_with_a_warning() -> None:
+    facts = HostFacts(capabilities=frozenset(), cgroup_version=1)
+    wish = HostConfig(memory=1 << 30, kernel_memory=1 << 20)
+    kept, (warning,) = resources.discard(wish, facts)
+    assert (kept.memory, kept.memory_swap, kept.kernel_memory) == (1 << 30, 0, 0)
+    assert "kernel memory limit" in warning
+    kept, (warning,) = resources.discard(
+        HostConfig(memory=1 << 30), msgspec.structs.replace(facts, swap_accounting=False)
+    )
+    assert (kept.memory, kept.memory_swap) == (1 << 30, -1)
+    assert "without swap" in warning
 
 
 def test_ports_on_the_hosts_network_are_warned_of() -> None:

@@ -27,6 +27,7 @@ from davit.services.containers import (
     merge,
     mounts,
     remapping,
+    resources,
     validate,
 )
 from davit.services.containers.context import Context
@@ -63,12 +64,14 @@ async def create(
     config = merge.merge(asked, image.config.config)
     with _named_by_options():
         host = _with_defaults(ctx, request.host_config)
+    host, discarded = resources.discard(host, ctx.host)
     machine = validate.Host(
         cpus=os.cpu_count() or 1,
         memory_nodes=ctx.host.memory_nodes,
+        realtime=ctx.host.realtime,
         runtimes=tuple(ctx.settings.runtime_programs),
     )
-    warnings += validate.check(config, host, machine)
+    warnings += [*discarded, *validate.check(config, host, machine)]
     remapping.check(host, ctx.remap)
     with _named_by_options():
         wishes = mounts.plan(config, host, ctx.store.get, deep_read_only=deep_read_only)

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from davit.config import Settings
-from davit.errors import Conflict, SystemFailure
+from davit.errors import Conflict, InvalidParameter, SystemFailure
 from davit.model import codec
 from davit.model.container import Container
 from davit.model.idmap import Remap
@@ -23,12 +23,14 @@ from davit.services.networks.hosts import HOST_GATEWAY, split_extra_host
 from davit.spec import build
 from davit.spec.facts import SpecFacts
 from davit.store.paths import Paths
-from davit.sys import devices, mount, mountinfo, users
+from davit.sys import devices, mount, mountinfo, realtime, users
+from davit.sys.host import CGROUP_ROOT
 
 _INITS = ("docker-init", "tini-static", "catatonit")
 _HOSTS = Path("/etc/hosts")
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _OWN_SHM = "shareable"
+_REALTIME_PERIOD = 10**6  # the kernel's, in µs
 
 
 def find_init(settings: Settings) -> str:
@@ -166,6 +168,23 @@ def write_bundle(
     )
     spec = build.build(container, facts)
     (ctx.paths.bundle(container.id) / "config.json").write_bytes(codec.encode(spec))
+
+
+def grant_realtime(ctx: Context, container: Container) -> None:
+    """Give the cgroups above the container's what it asks of the real-time scheduler. Blocking.
+
+    Raises InvalidParameter when others have it.
+    """
+    host = container.host_config
+    period = host.cpu_realtime_period or _REALTIME_PERIOD
+    group = cgroups_path(ctx.settings, container)
+    try:
+        realtime.grant(CGROUP_ROOT / "cpu", group, runtime=host.cpu_realtime_runtime, period=period)
+    except OSError as error:
+        raise InvalidParameter(
+            f"HostConfig.CpuRealtimeRuntime: this host has no {host.cpu_realtime_runtime} of "
+            f"{period} µs left for {group}: {error.strerror}"
+        ) from None
 
 
 def cgroups_path(settings: Settings, container: Container) -> str:

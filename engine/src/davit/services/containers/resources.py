@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from davit.errors import InvalidParameter
 from davit.model.config import HostConfig
+from davit.model.host import HostFacts
 
 MIN_MEMORY = 6 << 20
 _CPUSET = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*\Z")
@@ -45,6 +48,38 @@ def check(host: HostConfig, *, cpus: int, memory_nodes: str = "0") -> list[str]:
             "in the system running out of resources."
         ]
     return []
+
+
+def discard(host: HostConfig, facts: HostFacts) -> tuple[HostConfig, list[str]]:
+    """Return the options without limits that no kernel like this one has, and Docker's warnings."""
+    warnings = []
+    if host.kernel_memory or host.kernel_memory_tcp:
+        # Linux 5.16 has dropped the one, and cgroup v2 never had either.
+        host = msgspec.structs.replace(host, kernel_memory=0, kernel_memory_tcp=0)
+        warnings.append(
+            "Your kernel does not support kernel memory limit capabilities or the cgroup is not "
+            "mounted. Limitation discarded."
+        )
+    if host.memory > 0 and host.memory_swap != -1 and not facts.swap_accounting:
+        host = msgspec.structs.replace(host, memory_swap=-1)
+        warnings.append(
+            "Your kernel does not support swap limit capabilities or the cgroup is not mounted. "
+            "Memory limited without swap."
+        )
+    return host, warnings
+
+
+def check_realtime(host: HostConfig, *, is_there: bool) -> None:
+    """Raise InvalidParameter for a share of the real-time scheduler that cannot be."""
+    period, runtime = host.cpu_realtime_period, host.cpu_realtime_runtime
+    if not (period or runtime):
+        return
+    if not is_there:
+        raise InvalidParameter("Your kernel does not support CPU real-time scheduler")
+    if period < 0 or runtime < 0:
+        raise InvalidParameter("cpu real-time period and runtime cannot be negative")
+    if period and runtime > period:
+        raise InvalidParameter("cpu real-time runtime cannot be higher than cpu real-time period")
 
 
 def _numbers(text: str) -> set[int]:

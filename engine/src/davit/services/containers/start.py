@@ -170,6 +170,9 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
         stdin_once=container.config.stdin_once and not container.config.tty,
     )
 
+    if container.host_config.cpu_realtime_runtime:
+        await asyncio.to_thread(prepare.grant_realtime, ctx, container)
+
     async def join() -> None:
         sandbox: Sandbox | None = None
         if has_own_network:  # also without endpoints: networks may be connected while it runs

@@ -18,11 +18,14 @@ _MAX_HOSTNAME = 64
 
 @dataclass(frozen=True)
 class Host:
-    """What this machine has. runtimes: accepted names of OCI runtimes; memory_nodes: ``0-1``."""
+    """What this machine has. runtimes: accepted names of OCI runtimes; memory_nodes: ``0-1``;
+    realtime: whether cgroups have shares of the real-time scheduler.
+    """
 
     cpus: int
     runtimes: tuple[str, ...]
     memory_nodes: str = "0"
+    realtime: bool = False
 
 
 def check_name(name: str) -> None:
@@ -43,6 +46,7 @@ def check(config: ContainerConfig, host: HostConfig, machine: Host) -> list[str]
     log_options.check(host.log_config)
     if host.runtime:
         check_runtime(host.runtime, machine.runtimes)
+    resources.check_realtime(host, is_there=machine.realtime)
     warnings = resources.check(host, cpus=machine.cpus, memory_nodes=machine.memory_nodes)
     if host.network_mode == "host" and (host.port_bindings or host.publish_all_ports):
         warnings.append("Published ports are discarded when using host network mode")
@@ -115,10 +119,6 @@ def _check_unsupported(host: HostConfig) -> None:
         )
     for name, value in (
         ("Cgroup", host.cgroup),
-        ("CpuRealtimePeriod", host.cpu_realtime_period),
-        ("CpuRealtimeRuntime", host.cpu_realtime_runtime),
-        ("KernelMemory", host.kernel_memory),
-        ("KernelMemoryTCP", host.kernel_memory_tcp),
         ("Isolation", host.isolation not in ("", "default") and host.isolation),
     ):
         if value:
