@@ -1,4 +1,7 @@
-"""A real registry (CNCF Distribution's ``docker-registry``) on loopback, for tests."""
+"""A real registry (CNCF Distribution's ``docker-registry``) on loopback, for tests.
+
+``push`` puts images there with requests of its own, so that a pull is not tested by a push.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,17 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from tests.engine.imagekit import Built, compress, digest
 
 USER, PASSWORD = "captain", "sesame"
 # bcrypt of it, of the lowest cost.
 _HTPASSWD = f"{USER}:$2b$04$abcdefghijklmnopqrstuuinwY/tkBVrn3xrxQI/TgnMHhkvl85RW\n"
+_DOCKER = "application/vnd.docker."
 _START_TIMEOUT = 20
 
 
@@ -47,6 +55,99 @@ def registry(directory: Path, *, auth: bool = False) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+@dataclass
+class Shelf:
+    """A repository of a registry, ``127.0.0.1:PORT/PATH``. headers: who we are."""
+
+    address: str
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.address}/{self.path}"
+
+    def blob(self, data: bytes) -> dict[str, Any]:
+        """Put a blob; return digest and size."""
+        location = self.request("POST", f"/v2/{self.path}/blobs/uploads/")[1]["Location"]
+        url = location.partition(self.address)[2] or location
+        self.request("PUT", f"{url}&digest={digest(data)}", data)
+        return {"digest": digest(data), "size": len(data)}
+
+    def manifest(self, reference: str, document: dict[str, Any]) -> str:
+        """Put a manifest or an index; return its digest."""
+        body = json.dumps(document).encode()
+        self.request(
+            "PUT",
+            f"/v2/{self.path}/manifests/{reference or digest(body)}",
+            body,
+            **{"Content-Type": str(document["mediaType"])},
+        )
+        return digest(body)
+
+    def image(self, reference: str, built: Built, pack: Callable[[bytes], bytes] = compress) -> str:
+        """Put an image as Docker does; an empty reference for its digest alone."""
+        return self.manifest(
+            reference,
+            {
+                "schemaVersion": 2,
+                "mediaType": f"{_DOCKER}distribution.manifest.v2+json",
+                "config": {
+                    "mediaType": f"{_DOCKER}container.image.v1+json",
+                    **self.blob(built.body),
+                },
+                "layers": [
+                    {
+                        "mediaType": f"{_DOCKER}image.rootfs.diff.tar.gzip",
+                        **self.blob(pack(layer)),
+                    }
+                    for layer in built.layers
+                ],
+            },
+        )
+
+    def index(self, reference: str, *images: Built) -> str:
+        """Put images as the platforms of one index."""
+        manifests = []
+        for built in images:
+            made = self.image("", built)
+            size = len(self.raw(made))
+            manifests.append(
+                {
+                    "mediaType": f"{_DOCKER}distribution.manifest.v2+json",
+                    "digest": made,
+                    "size": size,
+                    "platform": dict(built.platform),
+                }
+            )
+        return self.manifest(
+            reference,
+            {
+                "schemaVersion": 2,
+                "mediaType": f"{_DOCKER}distribution.manifest.list.v2+json",
+                "manifests": manifests,
+            },
+        )
+
+    def raw(self, reference: str) -> bytes:
+        """The manifest of an image, byte by byte."""
+        target = f"/v2/{self.path}/manifests/{reference}"
+        return self.request("GET", target, Accept=f"{_DOCKER}distribution.manifest.v2+json")[0]
+
+    def request(
+        self, method: str, target: str, body: bytes | None = None, **headers: str
+    ) -> tuple[bytes, dict[str, str]]:
+        connection = http.client.HTTPConnection(self.address, timeout=20)
+        try:
+            connection.request(method, target, body, {**self.headers, **headers})
+            answer = connection.getresponse()
+            data = answer.read()
+        finally:
+            connection.close()
+        assert answer.status < 400, (method, target, answer.status, data)
+        return data, dict(answer.getheaders())
 
 
 def free_port() -> int:

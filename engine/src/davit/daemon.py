@@ -46,8 +46,10 @@ from davit.drivers.logs.keeper import LogKeeper
 from davit.drivers.logs.reader import LogReader
 from davit.drivers.logs.senders import sender
 from davit.drivers.overlay import OverlayRootfs
+from davit.drivers.registry.client import RegistryClient
 from davit.drivers.volume.local import LocalVolumes
 from davit.errors import DavitError
+from davit.model.registry import LOOPBACK
 from davit.services import erase as erasing
 from davit.services.build.needs import Needs as BuildNeeds
 from davit.services.build.needs import no_fetch
@@ -62,6 +64,7 @@ from davit.services.containers.service import ContainerService
 from davit.services.containers.stats import ContainerStats
 from davit.services.containers.streams import ContainerStreams
 from davit.services.events import EventService
+from davit.services.images.remote import RemoteImages
 from davit.services.images.service import ImageService
 from davit.services.networks.service import NetworkService
 from davit.services.registries import RegistryService
@@ -144,6 +147,8 @@ async def _serve(
             container_rows,
             event_service.publish,
         )
+        registry_client = RegistryClient(LOOPBACK)
+        remote_images = RemoteImages(image_service.content, registry_client, event_service.publish)
         volume_service = VolumeService(
             volume_rows, LocalVolumes(paths.volumes), container_rows, event_service.publish
         )
@@ -214,7 +219,7 @@ async def _serve(
         server = Server(
             [
                 *system.routes(system_service),
-                *auth.routes(RegistryService()),
+                *auth.routes(RegistryService(registry_client)),
                 *events.routes(event_service),
                 *containers.routes(container_service),
                 *files.routes(container_service),
@@ -222,7 +227,7 @@ async def _serve(
                 *stats.routes(statistics),
                 *exec_.routes(execs),
                 *images.routes(image_service),
-                *image_transfer.routes(image_service),
+                *image_transfer.routes(image_service, remote_images),
                 *networks.routes(network_service, container_service),
                 *volumes.routes(volume_service),
                 *usage.routes(image_service, container_service, volume_service),

@@ -21,7 +21,7 @@ _BEGIN, _END = "<!-- operations: begin -->\n", "<!-- operations: end -->\n"
 _REMARKS = {
     "GET /plugins": "an empty list: davit has none",
     "POST /build": "the classic builder; not BuildKit's (version=2)",
-    "POST /images/create": "done for archives in the body; pulling is not there yet (501)",
+    "POST /images/create": "done for pulls, and for archives in the body",
 }
 _OF_A_SWARM = "503: this host is in no swarm"
 _NO_PLUGINS = "404: there are no plugins"

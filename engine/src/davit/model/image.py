@@ -147,16 +147,29 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     media_type: str = ""
     digest: str = ""
     size: int = 0
+    urls: list[str] = []
     annotations: dict[str, str] = {}
     platform: dict[str, Any] = {}
 
 
+class Amount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Bytes done, of how many."""
+
+    current: int = 0
+    total: int = 0
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of the JSON stream that import and load answer."""
+    """One line of the JSON stream that import, load, pull and push answer.
+
+    detail: of what has a bar; empty for a status of the same thing without one. aux: a result.
+    """
 
     status: str = ""
     stream: str = ""
+    detail: Amount | None = msgspec.field(default=None, name="progressDetail")
     id: str = ""
+    aux: dict[str, Any] | None = None
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):

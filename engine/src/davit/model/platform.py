@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 
 import msgspec
 
@@ -54,6 +55,20 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
+
+
+def closest(wanted: Platform, offered: Sequence[Platform]) -> int | None:
+    """Return which of these runs best where ``wanted`` is asked for, None when none does.
+
+    Its own architecture before those that it runs besides, newer generations before older ones.
+    """
+
+    def rank(number: int) -> tuple[bool, int]:
+        platform = offered[number]
+        return platform.architecture == wanted.architecture, _generation(platform)
+
+    fitting = [number for number, entry in enumerate(offered) if wanted.accepts(entry)]
+    return max(fitting, key=rank, default=None)
 
 
 def _generation(platform: Platform) -> int:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
 
 from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.errors import InvalidParameter
-from davit.model.registry import LOOPBACK, AuthConfig
+from davit.model.registry import AuthConfig
 
 
 class RegistryService:
-    """insecure: hosts, ``host:port`` and CIDRs, besides loopback, without verified TLS."""
+    """Who may log in where."""
 
-    def __init__(self, insecure: Iterable[str] = ()) -> None:
-        self._client = RegistryClient((*LOOPBACK, *insecure))
+    def __init__(self, client: RegistryClient) -> None:
+        self._client = client
 
     async def login(self, wish: AuthConfig) -> str:
         """Verify; return an identity token, empty when the registry gives none.

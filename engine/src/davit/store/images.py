@@ -89,9 +89,10 @@ class ImageStore:
         await self._database.run(write)
 
     async def tag(self, wishes: Iterable[tuple[Image, Iterable[str]]]) -> None:
-        """Insert images, or give present ones further tags, in one transaction.
+        """Insert images, or give present ones further names, in one transaction.
 
-        A tag is taken from the image that had it; of two wishes for one the later gets it.
+        A name is ``repository:tag`` or ``repository@sha256:…``. It is taken from the image that had
+        it; of two wishes for one the later gets it.
         """
         changed: dict[str, Image] = {}
         holders: dict[str, str] = {}
@@ -99,17 +100,14 @@ class ImageStore:
         def present(image_id: str) -> Image | None:
             return changed.get(image_id) or self._rows.get(image_id)
 
-        for wish, tags in wishes:
+        for wish, names in wishes:
             changed[wish.id] = present(wish.id) or wish
-            for tag in tags:
-                holder = present(holders.get(tag) or self._tags.get(tag, ""))
+            for name in names:
+                holder = present(holders.get(name) or self._holder(name))
                 if holder is not None and holder.id != wish.id:
-                    kept = tuple(other for other in holder.tags if other != tag)
-                    changed[holder.id] = replace(holder, tags=kept)
-                image = changed[wish.id]
-                merged = tuple(dict.fromkeys((*image.tags, tag)))
-                changed[wish.id] = replace(image, tags=merged, tagged=times.now())
-                holders[tag] = wish.id
+                    changed[holder.id] = _without(holder, name)
+                changed[wish.id] = _with(changed[wish.id], name)
+                holders[name] = wish.id
         await self.change(changed.values())
 
     def _named(self, reference: Reference) -> Image | None:
@@ -119,6 +117,11 @@ class ImageStore:
             if str(reference) in image.digests:
                 return image
         return None
+
+    def _holder(self, name: str) -> str:
+        if "@" not in name:
+            return self._tags.get(name, "")
+        return next((image.id for image in self._rows.values() if name in image.digests), "")
 
     def _show(self, key: str, image: Image) -> None:
         self._rows[key] = image
@@ -130,6 +133,20 @@ class ImageStore:
         for tag in image.tags if image else ():
             if self._tags.get(tag) == key:
                 del self._tags[tag]
+
+
+def _with(image: Image, name: str) -> Image:
+    if "@" in name:
+        return replace(image, digests=tuple(dict.fromkeys((*image.digests, name))))
+    return replace(image, tags=tuple(dict.fromkeys((*image.tags, name))), tagged=times.now())
+
+
+def _without(image: Image, name: str) -> Image:
+    return replace(
+        image,
+        tags=tuple(other for other in image.tags if other != name),
+        digests=tuple(other for other in image.digests if other != name),
+    )
 
 
 def _parse(text: str) -> Reference | None:

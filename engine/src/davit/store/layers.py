@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import shutil
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class LayerStore:
         self._ingest = ingest
         self._layers: dict[str, Layer] = {}
         self._names: dict[str, str] = {}
+        self._unsynced: set[str] = set()
 
     def open(self) -> None:
         """Read what is there; once, at start-up. Halves of a layer are removed."""
@@ -96,6 +97,7 @@ class LayerStore:
         staged.rename(self._root / name)
         self._layers[layer.diff_id] = layer
         self._names[layer.diff_id] = name
+        self._unsynced.add(layer.diff_id)
 
     def discard(self, staged: Path) -> None:
         """Delete a staged tree. Idempotent."""
@@ -104,6 +106,7 @@ class LayerStore:
     def remove(self, diff_id: str) -> None:
         """Delete a layer. Idempotent."""
         self._layers.pop(diff_id, None)
+        self._unsynced.discard(diff_id)
         name = self._names.pop(diff_id, None)
         if name is not None:
             self._delete(name)
@@ -115,9 +118,12 @@ class LayerStore:
             self.remove(diff_id)
         return removed
 
-    def sync(self) -> None:
-        """Return when everything written so far is on disk."""
-        files.sync_filesystem(self._root)
+    def sync(self, wanted: Iterable[str]) -> None:
+        """Return when these layers, and all that was written before them, are on disk."""
+        unsynced = set(self._unsynced)
+        if not unsynced.isdisjoint(wanted):
+            files.sync_filesystem(self._root)
+            self._unsynced -= unsynced
 
     def _free_name(self, diff_id: str) -> str:
         digits = diff_id.removeprefix("sha256:")

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -53,7 +54,9 @@ def lines(answer: Answer) -> list[dict[str, Any]]:
 async def api(serve: Serve, tmp_path: Path) -> AsyncIterator[Api]:
     kit = Kit(tmp_path)
     await kit.start()
-    yield Api(await serve([*images.routes(kit.images), *image_transfer.routes(kit.images)]), kit)
+    yield Api(
+        await serve([*images.routes(kit.images), *image_transfer.routes(kit.images, Mock())]), kit
+    )
     await kit.stop()
 
 
@@ -70,7 +73,6 @@ async def test_import(api: Api) -> None:
 @pytest.mark.parametrize(
     ("query", "body", "status", "message"),
     [
-        ({"fromImage": "busybox"}, b"", 501, "fromImage= (pull) is not implemented"),
         ({"fromSrc": "http://example.com/x.tar"}, b"", 501, "request's body only"),
         ({"fromSrc": "-", "repo": "UPPER"}, b"", 400, "must be lowercase"),
         ({"fromSrc": "-", "repo": "a", "tag": "!"}, b"", 400, "invalid tag format"),

@@ -1,4 +1,4 @@
-"""Routes that bring images in and out: import, load, save."""
+"""Routes that bring images in and out: pull, import, load, save."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
-from davit.api import progress, response
+from davit.api import credentials, progress, response
 from davit.api.routing import Call, Route
 from davit.errors import InvalidParameter, NotSupported
 from davit.model import codec
 from davit.model.image import Image, Progress
 from davit.model.reference import Reference
+from davit.model.registry import AuthConfig
 
 
 class Images(Protocol):
@@ -44,13 +45,32 @@ class _Platform(msgspec.Struct, frozen=True):
     variant: str = ""
 
 
-def routes(images: Images) -> list[Route]:
+class Remote(Protocol):
+    """What pulling needs."""
+
+    async def pull(
+        self, name: str, *, platform: str, auth: AuthConfig, report: Callable[[Progress], None]
+    ) -> None: ...
+
+
+def routes(images: Images, remote: Remote) -> list[Route]:
     async def create(call: Call) -> web.StreamResponse:
         if call.text("fromImage"):
-            raise NotSupported(
-                "POST /images/create?fromImage= (pull) is not implemented by davit yet: load an "
-                "archive with POST /images/load (docker load) instead"
-            )
+            return await pull(call)
+        return await import_image(call)
+
+    async def pull(call: Call) -> web.StreamResponse:
+        name, tag = call.text("fromImage"), call.text("tag")
+        if tag:
+            name = f"{name}@{tag}" if ":" in tag else Reference.parse_tag(name, tag)
+        auth, platform = credentials.read(call), call.text("platform")
+
+        async def work(report: progress.Report) -> None:
+            await remote.pull(name, platform=platform, auth=auth, report=report)
+
+        return await progress.stream(call, work, abort=True)
+
+    async def import_image(call: Call) -> web.StreamResponse:
         source = call.text("fromSrc")
         if source != "-":
             raise NotSupported(
@@ -70,7 +90,8 @@ def routes(images: Images) -> list[Route]:
             )
             report(Progress(status=image.id))
 
-        return await progress.stream(call, work)
+        # A route cannot tell a pull, which its client may cancel, from an import.
+        return await progress.stream(call, work, abort=True)
 
     async def load(call: Call) -> web.StreamResponse:
         quiet, platform = call.flag("quiet"), _platform(call)
@@ -95,7 +116,7 @@ def routes(images: Images) -> list[Route]:
         return await response.stream(call, images.save([call.name()]), "application/x-tar")
 
     return [
-        Route("POST", "/images/create", create),
+        Route("POST", "/images/create", create, abort=True),
         Route("POST", "/images/load", load),
         Route("GET", "/images/get", save, abort=True),
         Route("GET", "/images/{name:.+}/get", save_one, abort=True),

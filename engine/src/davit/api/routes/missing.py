@@ -45,7 +45,7 @@ def refusals() -> list[Refusal]:
     """Everything that is not served."""
     tables = (
         (_BUILD, "it is BuildKit's; davit has the classic builder: set DOCKER_BUILDKIT=0"),
-        (_REGISTRY, "davit does not speak to registries yet, but for logging in"),
+        (_REGISTRY, "davit pulls from registries, and does no more there yet"),
         (_SWARM, "davit does not join swarms yet, and will not manage them"),
         (_PLUGINS, "davit has no plugins: volumes, networks and logs are built in"),
     )

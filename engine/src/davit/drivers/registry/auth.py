@@ -6,20 +6,20 @@ Source: distribution, "Token Authentication Specification" and "OAuth2 token aut
 from __future__ import annotations
 
 import base64
+import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
 
 import aiohttp
 import msgspec
 
+from davit.drivers.registry.answers import words
 from davit.drivers.registry.challenge import Challenge
 from davit.drivers.registry.transport import Transport
 from davit.errors import Unauthorized, Unavailable
 
 _CLIENT = "docker"
-# More than this of an error's page is nothing that a user reads.
-_WORDS = 300
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ async def authorization(
     challenge: Challenge,
     credentials: Credentials,
     *,
-    scope: str = "",
+    trust: ssl.SSLContext,
+    scopes: Sequence[str] = (),
     offline: bool = False,
-    verify: bool = True,
 ) -> tuple[str, str]:
     """Return the value of ``Authorization`` that answers a challenge, and a refresh token if any.
 
-    scope: ``repository:NAME:pull,push``. offline: ask for a token that outlives the password.
+    scopes: each ``repository:NAME:pull,push``. offline: ask for a token that outlives the password.
     Raises Unauthorized with the server's words; Unavailable.
     """
     if credentials.registry_token:
@@ -67,21 +67,22 @@ async def authorization(
     if not realm:
         raise Unavailable("the registry asks for a token and does not say where to get one")
     parameters = {"service": challenge.parameters.get("service", ""), "client_id": _CLIENT}
-    if scope:
-        parameters["scope"] = scope
     if credentials.identity_token:
-        parameters |= {
+        form = {
+            **parameters,
+            **({"scope": " ".join(scopes)} if scopes else {}),
             "grant_type": "refresh_token",
             "refresh_token": credentials.identity_token,
         }
-        sending = transport.request("POST", realm, form=parameters, verify=verify)
+        sending = transport.request("POST", realm, data=form, trust=trust)
     else:
         headers = {"Authorization": credentials.basic} if credentials.username else {}
         if credentials.username:
             parameters["account"] = credentials.username
         if offline:
             parameters["offline_token"] = "true"
-        sending = transport.request("GET", realm, headers=headers, query=parameters, verify=verify)
+        query = [*parameters.items(), *(("scope", scope) for scope in scopes)]
+        sending = transport.request("GET", realm, headers=headers, query=query, trust=trust)
     async with sending as answer:
         await refuse(answer)
         given = await _token(answer, realm)
@@ -92,12 +93,10 @@ async def refuse(answer: aiohttp.ClientResponse) -> None:
     """Raise what an answer other than 2xx means: Unauthorized or Unavailable."""
     if answer.status < HTTPStatus.BAD_REQUEST:
         return
-    words = _words(await answer.text(errors="replace"))
+    _, said = words(await answer.read())
     if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise Unauthorized(
-            f'Get "{answer.url}": unauthorized: {words or "authentication required"}'
-        )
-    reason = f"{answer.status} {answer.reason}" + (f": {words}" if words else "")
+        raise Unauthorized(f'Get "{answer.url}": unauthorized: {said or "authentication required"}')
+    reason = f"{answer.status} {answer.reason}" + (f": {said}" if said else "")
     raise Unavailable(f"login attempt to {answer.url} failed with status: {reason}")
 
 
@@ -109,18 +108,3 @@ async def _token(answer: aiohttp.ClientResponse, realm: str) -> Token:
     if not token.token and not token.access_token:
         raise Unavailable(f"the token server {realm} gives no token")
     return token
-
-
-def _words(text: str) -> str:
-    """Take the message out of an error's body: the registry's form, a token server's, or none."""
-    try:
-        body: Any = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return ""
-    if not isinstance(body, dict):
-        return ""
-    errors = body.get("errors")
-    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
-        body = errors[0]
-    words = next((body[key] for key in ("message", "details", "error") if body.get(key)), "")
-    return str(words)[:_WORDS]

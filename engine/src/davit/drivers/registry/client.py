@@ -1,21 +1,57 @@
-"""What davit does at a registry."""
+"""What davit does at registries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from davit.drivers.registry import challenge
 from davit.drivers.registry.auth import Credentials, authorization, refuse
+from davit.drivers.registry.repository import Endpoint, Repository
 from davit.drivers.registry.transport import Transport, hostname
 from davit.errors import Unavailable
 
+_HUB = "docker.io"
+
 
 class RegistryClient:
-    """insecure: hosts, ``host:port`` and CIDRs that are spoken to without verified TLS."""
+    """insecure: hosts, ``host:port`` and CIDRs that are spoken to without verified TLS.
 
-    def __init__(self, insecure: Iterable[str] = ()) -> None:
+    mirrors: URLs that are asked for Docker Hub's images before it. certificates: directories with
+    one for each host that has certificates of its own, the first that knows a host counts.
+    """
+
+    def __init__(
+        self,
+        insecure: Iterable[str] = (),
+        mirrors: Iterable[str] = (),
+        certificates: Iterable[Path] = (),
+    ) -> None:
         self._insecure = tuple(insecure)
+        self._mirrors = tuple(mirrors)
+        self._certificates = tuple(certificates)
+
+    def sources(self, domain: str) -> list[str]:
+        """Return where a domain's images are pulled from, in this order: mirrors, then itself."""
+        return [*(self._mirrors if domain == _HUB else ()), domain]
+
+    @contextlib.asynccontextmanager
+    async def repository(
+        self, source: str, path: str, credentials: Credentials, actions: str = "pull"
+    ) -> AsyncIterator[Repository]:
+        """Open a repository. source: a host or one of ``sources``; actions: ``pull,push``."""
+        async with self._transport() as transport:
+            if "://" in source:
+                # A mirror: whether it speaks TLS is said. It is not told who we are at the Hub.
+                host = urlsplit(source).netloc
+                _, trust = await transport.base(host)
+                endpoint, credentials = Endpoint(source.rstrip("/"), trust), Credentials()
+            else:
+                endpoint = Endpoint(*await transport.base(hostname(source)))
+            yield Repository(transport, endpoint, path, credentials, actions)
 
     async def login(self, address: str, credentials: Credentials) -> str:
         """Verify credentials; return a token that stands for them, empty when there is none.
@@ -23,10 +59,10 @@ class RegistryClient:
         address: host, ``host:port`` or an URL, empty for Docker Hub. Raises Unauthorized with the
         registry's words, Unavailable.
         """
-        async with Transport(self._insecure) as transport:
-            base, verify = await transport.base(hostname(address))
+        async with self._transport() as transport:
+            base, trust = await transport.base(hostname(address))
             url = f"{base}/v2/"
-            async with transport.request("GET", url, verify=verify) as answer:
+            async with transport.request("GET", url, trust=trust) as answer:
                 if answer.status != HTTPStatus.UNAUTHORIZED:
                     # It wants to know nobody: as Docker does, that is a success.
                     await refuse(answer)
@@ -37,9 +73,12 @@ class RegistryClient:
                 schemes = ", ".join(entry.scheme for entry in asked) or "nothing"
                 raise Unavailable(f"{url} asks for {schemes}: davit knows Basic and Bearer")
             value, identity = await authorization(
-                transport, chosen, credentials, offline=True, verify=verify
+                transport, chosen, credentials, offline=True, trust=trust
             )
             headers = {"Authorization": value}
-            async with transport.request("GET", url, headers=headers, verify=verify) as answer:
+            async with transport.request("GET", url, headers=headers, trust=trust) as answer:
                 await refuse(answer)
             return identity
+
+    def _transport(self) -> Transport:
+        return Transport(self._insecure, self._certificates)

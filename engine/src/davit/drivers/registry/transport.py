@@ -8,40 +8,50 @@ import ipaddress
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from yarl import URL
 
 from davit import __version__
+from davit.drivers.registry import trust as trusting
+from davit.drivers.registry.retry import Temporary
 from davit.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
 _USER_AGENT = f"davit/{__version__}"
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
+# Of the network: the more at once, the fewer the turns of the event loop.
+_BUFFER = 512 << 10
 # Docker Hub's names, and where its registry is.
 _HUB = ("", "docker.io", "index.docker.io")
 _HUB_REGISTRY = "registry-1.docker.io"
+
+Query = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
 class Transport:
     """Requests to registries. Use as an asynchronous context manager.
 
     insecure: hosts, ``host:port`` and CIDRs that are spoken to without verified TLS.
+    certificates: directories with one for each host that has certificates of its own.
     """
 
-    def __init__(self, insecure: Iterable[str] = ()) -> None:
+    def __init__(self, insecure: Iterable[str] = (), certificates: Iterable[Path] = ()) -> None:
         self._insecure = tuple(insecure)
+        self._certificates = tuple(certificates)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Transport:
-        # Not aiohttp's own context: davitd keeps the machine's certificates out of that one.
-        trusted = await asyncio.to_thread(ssl.create_default_context)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=trusted),
-            headers={"User-Agent": _USER_AGENT},
+            # What is verified is the bytes as they are stored.
+            headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"},
+            auto_decompress=False,
+            read_bufsize=_BUFFER,
             timeout=_TIMEOUT,
         )
         return self
@@ -57,42 +67,52 @@ class Transport:
         method: str,
         url: str,
         *,
+        trust: ssl.SSLContext,
         headers: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
-        form: Mapping[str, str] | None = None,
-        verify: bool = True,
+        query: Query | None = None,
+        data: Mapping[str, str] | AsyncIterator[bytes] | bytes | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a request. Raises Unavailable naming the URL when there is no answer."""
+        """Send a request. Raises Unavailable naming the URL when there is no answer.
+
+        It is Temporary when the server was there and the connection failed later.
+        """
         if self._session is None:
             raise RuntimeError("requests are sent inside the transport's context")
         try:
             async with self._session.request(
                 method,
-                url,
+                # Locations of uploads are to be used as they are given.
+                URL(url, encoded=True),
                 headers=headers,
                 params=query,
-                data=form,
-                ssl=verify,
+                data=data,
+                ssl=trust,
                 proxy=_proxy(url),
             ) as answer:
                 yield answer
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except aiohttp.ClientConnectorError as error:
             raise Unavailable(f'{method.capitalize()} "{url}": {_reason(error)}') from error
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            raise Temporary(f'{method.capitalize()} "{url}": {_reason(error)}') from error
 
-    async def base(self, host: str) -> tuple[str, bool]:
-        """Return the URL at which a registry answers, and whether its certificate counts.
+    async def base(self, host: str) -> tuple[str, ssl.SSLContext]:
+        """Return the URL at which a registry answers, and the TLS settings for it.
 
-        Raises Unavailable when it does not answer.
+        Raises InvalidParameter when its certificates in ``certs.d`` are wrong.
         """
         secure = f"https://{host}"
         if not await self._is_insecure(host):
-            return secure, True
+            return secure, await self.trust(host, verify=True)
+        trust = await self.trust(host, verify=False)
         try:
-            async with self.request("GET", f"{secure}/v2/", verify=False):
-                return secure, False
+            async with self.request("GET", f"{secure}/v2/", trust=trust):
+                return secure, trust
         except Unavailable as error:
             logger.debug("%s; trying without TLS", error.message)
-            return f"http://{host}", False
+            return f"http://{host}", trust
+
+    async def trust(self, host: str, *, verify: bool) -> ssl.SSLContext:
+        return await asyncio.to_thread(trusting.load, self._certificates, host, verify=verify)
 
     async def _is_insecure(self, host: str) -> bool:
         name = urlsplit(f"//{host}").hostname or host

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Generator
+from concurrent.futures import Executor
 from typing import Protocol, TypeVar
 
 CHUNK = 1 << 20
@@ -58,14 +59,18 @@ class LoopSource:
         return b""
 
 
-async def feed(chunks: AsyncIterator[bytes], work: Callable[[Source], T]) -> T:
+async def feed(
+    chunks: AsyncIterator[bytes], work: Callable[[Source], T], executor: Executor | None = None
+) -> T:
     """Run ``work`` in a thread with a blocking reader of ``chunks``; return what it returns.
+
+    executor: where that thread comes from, the loop's own when none is given.
 
     When the caller is cancelled the reader raises, and ``work`` has ended when this returns.
     """
     loop = asyncio.get_running_loop()
     source = LoopSource(chunks, loop)
-    running = loop.run_in_executor(None, work, source)
+    running = loop.run_in_executor(executor, work, source)
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:

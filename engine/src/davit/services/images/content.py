@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -12,12 +13,15 @@ import msgspec
 from davit.errors import Conflict, InvalidParameter
 from davit.model import codec, times
 from davit.model.container import Container
-from davit.model.image import Image, ImageConfig
+from davit.model.image import Image, ImageConfig, Layer
 from davit.services.images.unpack import Staged, Unpacker
 from davit.store.blobs import BlobStore, digest_of
 from davit.store.images import ImageStore
 from davit.store.layers import LayerStore
 from davit.sys.tasks import uncut
+
+GRACE = 3600
+"""Seconds that finished layers of a pull which failed are kept."""
 
 
 class Containers(Protocol):
@@ -29,8 +33,8 @@ class Containers(Protocol):
 class NewImage(msgspec.Struct, frozen=True, kw_only=True):
     """An image about to be stored.
 
-    body: its configuration, byte by byte; tags: to be set; parent: what it was made from here;
-    step: as ``Image.step``.
+    body: its configuration, byte by byte; tags: to be set, also ``repository@sha256:…``; parent:
+    what it was made from here; step: as ``Image.step``.
     """
 
     body: bytes
@@ -58,6 +62,7 @@ class Content:
         self._lock = asyncio.Lock()
         self._held: list[set[str]] = []
         self._pinned: list[set[str]] = []
+        self._kept: dict[str, float] = {}
 
     async def open(self) -> None:
         """Find the layers and remove what a crash left; once, at start-up.
@@ -82,6 +87,25 @@ class Content:
 
     def is_pinned(self, image_id: str) -> bool:
         return any(image_id in pinned for pinned in self._pinned)
+
+    def keep(self, layers: Iterable[str]) -> None:
+        """Do not sweep these for :data:`GRACE`: a pull that failed is often tried again."""
+        until = time.monotonic() + GRACE
+        self._kept.update((diff_id, until) for diff_id in layers)
+
+    def drop_kept(self) -> None:
+        """Sweep with the next sweep what was kept for a further try."""
+        self._kept.clear()
+
+    async def adopt(self, staged: Staged) -> Layer:
+        """Take one layer in before its image is; whoever needs it holds it. Not cut."""
+
+        async def take() -> Layer:
+            async with self._lock:
+                await asyncio.to_thread(self.unpacker.commit, staged)
+                return self.layers.get(staged.layer.diff_id)
+
+        return await uncut(take())
 
     async def commit(self, images: Sequence[NewImage], staged: Iterable[Staged]) -> list[Image]:
         """Store images with all that is new of them. All or nothing; not cut by cancellation."""
@@ -112,8 +136,7 @@ class Content:
                     self._require(by_diff.get(diff_id), diff_id)
             for image in images:
                 self.blobs.put(image.body)
-            if any(diff_id in by_diff for diff_id in wanted):
-                self.layers.sync()
+            self.layers.sync(wanted)
 
         async with self._lock:
             try:
@@ -138,6 +161,9 @@ class Content:
         layers = {diff_id for image in self.rows.all() for diff_id in image.layers}
         layers.update(diff_id for item in self.containers.all() for diff_id in item.layers)
         layers.update(*self._held)
+        now = time.monotonic()
+        self._kept = {diff_id: until for diff_id, until in self._kept.items() if until > now}
+        layers.update(self._kept)
         blobs = {image.id for image in self.rows.all()}
         blobs.update(layer.blob for layer in self.layers.all() if layer.diff_id in layers)
 

@@ -55,6 +55,7 @@ async def prune(content: Content, filters: Filters, tell: Tell) -> tuple[list[Re
     dangling = filters.flag("dangling") is not False
     until = filters.until()
     removed: list[Removed] = []
+    content.drop_kept()
     before = {layer.diff_id: layer.size for layer in content.layers.all()}
     for listed in content.rows.all():
         image = content.rows.find(listed.id)
@@ -67,6 +68,7 @@ async def prune(content: Content, filters: Filters, tell: Tell) -> tuple[list[Re
         )
         if wanted and not (dangling and image.tags) and not _is_used(content, image):
             removed += await _delete(content, image, tell)
+    await content.sweep()
     # Not the difference of two sums: another image may have come meanwhile.
     gone = before.keys() - {layer.diff_id for layer in content.layers.all()}
     return removed, sum(before[diff_id] for diff_id in gone)

@@ -39,7 +39,7 @@ class ImageService:
         containers: Containers,
         publish: Publish,
     ) -> None:
-        self._content = Content(blobs, layers, rows, containers)
+        self.content = Content(blobs, layers, rows, containers)
         self._rows = rows
         self._layers = layers
         self._publish = publish
@@ -49,7 +49,7 @@ class ImageService:
 
         The rows of images and containers must have been read before: what they name is kept.
         """
-        await self._content.open()
+        await self.content.open()
 
     def resolve(self, reference: str) -> Image:
         """Find an image by tag, digest or (short) ID.
@@ -68,15 +68,15 @@ class ImageService:
         """Images that pass the filters ``before``, ``since``, ``until``, ``dangling``, ``label``
         and ``reference``, newest first. shared: compute the size shared with other images.
         """
-        return query.select(self._content, filters, all_images=all_images, shared=shared)
+        return query.select(self.content, filters, all_images=all_images, shared=shared)
 
     def history(self, reference: str) -> list[Step]:
         """What made the image, newest first. Raises NotFound."""
-        return query.history(self._content, self.resolve(reference))
+        return query.history(self.content, self.resolve(reference))
 
     def layers_size(self) -> int:
         """Bytes of all unpacked layers, each counted once."""
-        return query.layers_size(self._content)
+        return query.layers_size(self.content)
 
     async def import_image(
         self,
@@ -93,23 +93,23 @@ class ImageService:
         InvalidParameter.
         """
         image = await import_image(
-            self._content, chunks, tag=tag, message=message, changes=changes, wanted=platform
+            self.content, chunks, tag=tag, message=message, changes=changes, wanted=platform
         )
         self._tell("import", image, tag)
         return image
 
     async def commit(self, source: CommitSource, wish: CommitWish) -> Image:
         """Make an image of a container's writable layer. Raises InvalidParameter."""
-        return await commit.commit(self._content, source, wish)
+        return await commit.commit(self.content, source, wish)
 
     async def add_step(self, wish: StepWish) -> Image:
         """Make the image of a build's step. Raises SystemFailure."""
-        return await step.add(self._content, wish)
+        return await step.add(self.content, wish)
 
     @contextmanager
     def keep(self) -> Iterator[Callable[[Image], None]]:
         """Give what takes images that nobody may remove meanwhile, nor their layers."""
-        with self._content.hold() as layers, self._content.pin() as pinned:
+        with self.content.hold() as layers, self.content.pin() as pinned:
 
             def take(image: Image) -> None:
                 layers.update(image.layers)
@@ -126,7 +126,7 @@ class ImageService:
 
         every: also steps of images that have a name.
         """
-        return await remove.prune_steps(self._content, filters, self._tell, every=every)
+        return await remove.prune_steps(self.content, filters, self._tell, every=every)
 
     async def load(
         self, chunks: AsyncIterator[bytes], report: Report, *, platform: str = ""
@@ -135,7 +135,7 @@ class ImageService:
 
         report: called in the event loop with each line of progress. Raises InvalidParameter.
         """
-        loaded = await load_images(self._content, chunks, report, platform)
+        loaded = await load_images(self.content, chunks, report, platform)
         for image, tags in loaded:
             for tag in tags:
                 report(Progress(stream=f"Loaded image: {tag}\n"))
@@ -147,10 +147,10 @@ class ImageService:
 
     def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
         """Return an archive of these images. Raises NotFound before the first byte."""
-        chosen = save.choose(self._content, names)
+        chosen = save.choose(self.content, names)
         for choice in chosen:
             self._tell("save", choice.image)
-        return save.save(self._content, chosen)
+        return save.save(self.content, chosen)
 
     async def tag(self, reference: str, tag: str) -> None:
         """Give an image the name ``repository:tag``, taken from who had it. Raises NotFound."""
@@ -163,17 +163,17 @@ class ImageService:
 
         Raises NotFound; Conflict when a container uses it or several repositories name it.
         """
-        return await remove.remove(self._content, reference, self._tell, force=force)
+        return await remove.remove(self.content, reference, self._tell, force=force)
 
     async def prune(self, filters: Filters) -> tuple[list[Removed], int]:
         """Remove images that no container uses; return what was done and the bytes gained."""
-        removed, gained = await remove.prune(self._content, filters, self._tell)
+        removed, gained = await remove.prune(self.content, filters, self._tell)
         self._publish("image", "prune", "", {"reclaimed": str(gained)})
         return removed, gained
 
     async def sweep(self) -> None:
         """Remove layers that nothing needs any more (after a container with the last hold)."""
-        await self._content.sweep()
+        await self.content.sweep()
 
     def _tell(self, action: str, image: Image, name: str = "") -> None:
         self._publish("image", action, image.id, {**image.labels, "name": name or image.id})

@@ -1,0 +1,222 @@
+"""Pull: a manifest, its configuration, and the layers that the store lacks, all at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from davit.drivers.registry.auth import Credentials
+from davit.drivers.registry.client import RegistryClient
+from davit.drivers.registry.repository import LARGEST_DOCUMENT, Repository
+from davit.errors import (
+    DavitError,
+    Forbidden,
+    InvalidParameter,
+    NotFound,
+    SystemFailure,
+    Unauthorized,
+)
+from davit.model import ids, platform
+from davit.model.image import Amount, Descriptor, Image, ImageConfig, Progress
+from davit.model.platform import Platform
+from davit.model.reference import DEFAULT_TAG, Reference
+from davit.services.images import manifests
+from davit.services.images.content import Content, NewImage, read_config
+from davit.services.images.manifests import Index, Manifest
+from davit.services.images.transfers import Source, Transfers
+from davit.store.blobs import check_digest, digest_of
+
+logger = logging.getLogger(__name__)
+
+Report = Callable[[Progress], None]
+
+_DEEPEST = 4
+
+
+class Puller:
+    """Pulls images. One for a store, so that pulls share what they download."""
+
+    def __init__(self, content: Content, client: RegistryClient) -> None:
+        self._content = content
+        self._client = client
+        self._transfers = Transfers(content)
+
+    async def pull(
+        self, reference: Reference, wanted: str, credentials: Credentials, report: Report
+    ) -> Image:
+        """Pull one image. wanted: platform; report: called with each line of progress.
+
+        Raises NotFound in Docker's words, Forbidden, Unavailable, InvalidParameter for what is
+        damaged, NotSupported. What was finished by then is kept for a while.
+        """
+        *mirrors, origin = self._client.sources(reference.domain)
+        for mirror in mirrors:
+            try:
+                return await self._pull(mirror, reference, wanted, credentials, report)
+            except SystemFailure:
+                raise
+            except DavitError as error:
+                logger.info("mirror %s: %s; trying the next one", mirror, error.message)
+        try:
+            return await self._pull(origin, reference, wanted, credentials, report)
+        except (Forbidden, NotFound, Unauthorized) as error:
+            raise refusal(reference, error) from None
+
+    async def _pull(
+        self,
+        where: str,
+        reference: Reference,
+        wanted: str,
+        credentials: Credentials,
+        report: Report,
+    ) -> Image:
+        stack = AsyncExitStack()
+        opening = self._client.repository(where, reference.path, credentials)
+        async with Source(await stack.enter_async_context(opening), stack) as source:
+            target = platform.parse(wanted)
+            digest, manifest = await resolve(source.repository, reference, target)
+            report(
+                Progress(
+                    status=f"Pulling from {reference.path}",
+                    id=reference.digest or reference.tag or DEFAULT_TAG,
+                )
+            )
+            names = [f"{reference.repository}@{digest}"]
+            if not reference.digest:
+                names.append(reference.tagged)
+            known = self._content.rows.find(manifest.config.digest)
+            newer = known is None or not _has(known, names[-1])
+            image = await self._take(source, manifest, names, report)
+        report(Progress(status=f"Digest: {digest}"))
+        _warn(image, reference, target if wanted else None, report)
+        what = "Downloaded newer image" if newer else "Image is up to date"
+        report(Progress(status=f"Status: {what} for {reference}"))
+        return image
+
+    async def _take(
+        self, source: Source, manifest: Manifest, names: list[str], report: Report
+    ) -> Image:
+        known = self._content.rows.find(manifest.config.digest)
+        if known is not None:
+            body = await asyncio.to_thread(self._content.blobs.read, known.id)
+            lacking = tuple(name for name in names if not _has(known, name))
+            new = NewImage(body=body, config=known.config, tags=lacking)
+            return (await self._content.commit([new], []))[0]
+        body = await _config(source.repository, manifest.config)
+        config = read_config(body, manifest.config.digest)
+        with self._content.hold() as held:
+            held.update(config.rootfs.diff_ids)
+            try:
+                await self._layers(source, manifest, config, report)
+                new = NewImage(body=body, config=config, tags=tuple(names))
+                return (await self._content.commit([new], []))[0]
+            except BaseException:
+                self._content.keep(config.rootfs.diff_ids)
+                raise
+
+    async def _layers(
+        self, source: Source, manifest: Manifest, config: ImageConfig, report: Report
+    ) -> None:
+        diff_ids = config.rootfs.diff_ids
+        if config.os not in ("", "linux"):
+            raise NotFound(
+                f"image operating system {config.os!r} cannot be used on this platform: davit "
+                "runs linux images only"
+            )
+        if len(diff_ids) != len(manifest.layers):
+            raise InvalidParameter(
+                "layers from manifest don't match image configuration: "
+                f"{len(manifest.layers)} of {len(diff_ids)}"
+            )
+        lacking: list[tuple[str, Descriptor]] = []
+        for diff_id, layer in dict(zip(diff_ids, manifest.layers, strict=True)).items():
+            present = self._content.layers.find(diff_id) is not None
+            status = "Already exists" if present else "Pulling fs layer"
+            report(Progress(status=status, detail=Amount(), id=ids.short(layer.digest)))
+            if not present:
+                lacking.append((diff_id, layer))
+        await _together(
+            self._transfers.fetch(source, layer, diff_id, report) for diff_id, layer in lacking
+        )
+
+
+async def resolve(
+    repository: Repository, reference: Reference, wanted: Platform
+) -> tuple[str, Manifest]:
+    """Return the digest by which an image is known, and the manifest for a platform."""
+    found = await repository.manifest(reference.digest or reference.tag or DEFAULT_TAG)
+    manifest = manifests.read(found.body, reference.digest or found.digest, str(reference))
+    for _ in range(_DEEPEST):
+        if not isinstance(manifest, Index):
+            return digest_of(found.body), manifest
+        chosen = manifests.choose(manifest, wanted, str(reference))
+        document = await repository.manifest(chosen.digest)
+        manifest = manifests.read(document.body, chosen.digest, chosen.digest)
+    raise InvalidParameter(f"{reference}: its indexes are nested too deeply")
+
+
+def refusal(reference: Reference, error: DavitError) -> DavitError:
+    """Word a refusal as Docker does; clients look for 404 and these words."""
+    words = error.message
+    if isinstance(error, Unauthorized):
+        # It is not davit that wants to know who they are: at 401 clients ask for a password.
+        return Forbidden(words)
+    if words.startswith("denied"):
+        return NotFound(
+            f"pull access denied for {reference.repository}, repository does not exist or may "
+            f"require 'docker login': {words}"
+        )
+    if words.startswith("manifest unknown"):
+        return NotFound(f"manifest for {reference} not found: {words}")
+    if words.startswith("name unknown"):
+        return NotFound(f"repository {reference.repository} not found: {words}")
+    return NotFound(words)
+
+
+async def _config(repository: Repository, descriptor: Descriptor) -> bytes:
+    if descriptor.size > LARGEST_DOCUMENT:
+        raise InvalidParameter(
+            f"the image configuration {descriptor.digest} is too large: {descriptor.size} bytes"
+        )
+    body = await repository.document(descriptor.digest, descriptor.size)
+    check_digest(f"the image configuration {descriptor.digest}", descriptor.digest, digest_of(body))
+    return body
+
+
+async def _together(work: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Do all at once; when one fails, or the caller is cancelled, end the others."""
+    tasks = [asyncio.create_task(item) for item in work]
+    if not tasks:
+        return
+    try:
+        # Not gather(): cancelled twice, a task could not finish what it does at its end.
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    failed = [task.exception() for task in tasks if not task.cancelled()]
+    for error in filter(None, failed):
+        raise error
+
+
+def _has(image: Image, name: str) -> bool:
+    return name in image.tags or name in image.digests
+
+
+def _warn(image: Image, reference: Reference, wanted: Platform | None, report: Report) -> None:
+    own = Platform(
+        os=image.config.os or "linux",
+        architecture=image.config.architecture,
+        variant=image.config.variant,
+    )
+    if wanted is not None and not wanted.accepts(own):
+        report(
+            Progress(
+                status=f"WARNING: image with reference {reference} was found but its platform "
+                f"({own}) does not match the specified platform ({wanted})"
+            )
+        )

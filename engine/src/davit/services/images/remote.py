@@ -1,0 +1,35 @@
+"""Images of registries, as the API uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from davit.drivers.registry.client import RegistryClient
+from davit.model.image import Progress
+from davit.model.reference import Reference
+from davit.model.registry import AuthConfig
+from davit.services.images.content import Content
+from davit.services.images.pull import Puller
+from davit.services.registries import credentials
+
+Publish = Callable[[str, str, str, Mapping[str, str]], None]
+Report = Callable[[Progress], None]
+
+
+class RemoteImages:
+    """publish: ``(type, action, actor, attributes)``."""
+
+    def __init__(self, content: Content, client: RegistryClient, publish: Publish) -> None:
+        self._puller = Puller(content, client)
+        self._publish = publish
+
+    async def pull(self, name: str, *, platform: str, auth: AuthConfig, report: Report) -> None:
+        """Pull ``repository[:tag][@digest]``. platform: ``os/architecture/variant`` or empty.
+
+        report: called in the event loop with each line of progress. Raises NotFound,
+        Forbidden, Unavailable, InvalidParameter, NotSupported.
+        """
+        reference = Reference.parse(name)
+        image = await self._puller.pull(reference, platform, credentials(auth), report)
+        attributes = {**image.labels, "name": reference.repository}
+        self._publish("image", "pull", str(reference), attributes)
