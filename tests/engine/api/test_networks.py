@@ -117,6 +117,16 @@ async def test_a_network_with_ipv6_shows_both_subnets(api: Api) -> None:
     assert (await api("DELETE", "/networks/dual"))[0] == 204
 
 
+async def test_networks_without_ipv4_came_with_api_1_48(api: Api) -> None:
+    spec = {"Name": "six", "EnableIPv4": False, "EnableIPv6": True}
+    for version, has_ipv4 in (("v1.47", True), ("v1.48", False)):
+        assert (await api("POST", f"/{version}/networks/create", spec))[0] == 201
+        _, shown = await api("GET", "/networks/six")
+        assert (shown["EnableIPv4"], shown["EnableIPv6"]) == (has_ipv4, True)
+        assert len(shown["IPAM"]["Config"]) == 1 + has_ipv4
+        assert (await api("DELETE", "/networks/six"))[0] == 204
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "words"),
     [

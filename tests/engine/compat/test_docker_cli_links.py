@@ -54,7 +54,7 @@ def test_link_on_the_default_network(davitd: Davitd) -> None:
 
 
 def test_without_icc_a_link_opens_what_is_exposed() -> None:
-    with new_davitd("--icc=false") as davitd:
+    with new_davitd("--icc=false", "--ipv6") as davitd:
         davitd.load_busybox()
         serve = "httpd -p 80; httpd -p 81; sleep 600"
         davitd.docker(
@@ -69,6 +69,9 @@ def test_without_icc_a_link_opens_what_is_exposed() -> None:
             call = ("exec", client, "nc", "-w2", str(address), str(port))
             return davitd.docker(*call, check=False).returncode == 0
 
+        address = str(shown(davitd, "db", ".NetworkSettings.Networks.bridge.GlobalIPv6Address"))
+        assert address.startswith("fd")
+        assert address not in inside(davitd, "web", "cat", "/etc/hosts"), "links are of IPv4"
         assert connects("web", 80)
         assert not connects("web", 81)
         assert not connects("other", 80)

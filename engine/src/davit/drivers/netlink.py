@@ -15,7 +15,6 @@ import socket
 import struct
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -317,27 +316,6 @@ def ports(bridge: str) -> list[str]:
     with contextlib.suppress(FileNotFoundError):
         return os.listdir(SYSFS / bridge / "brif")
     return []
-
-
-@dataclass(frozen=True)
-class Route:
-    """destination: CIDR; on_link: its hosts are reached without a gateway."""
-
-    destination: str
-    interface: str
-    on_link: bool
-
-
-def routes() -> list[Route]:
-    """The host's IPv4 routes (proc(5), ``/proc/net/route``), without default routes."""
-    found = []
-    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
-        interface, destination, gateway, _, _, _, _, mask = line.split()[:8]
-        prefix = int(mask, 16).bit_count()
-        if prefix:
-            address = socket.inet_ntoa(struct.pack("=I", int(destination, 16)))
-            found.append(Route(f"{address}/{prefix}", interface, int(gateway, 16) == 0))
-    return found
 
 
 def set_sysctl(key: str, value: str) -> bool:

@@ -103,9 +103,9 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     """A network as stored.
 
     created: ns since the epoch. bridge: interface name, empty for drivers other than ``bridge``.
-    spec.ipam.config is resolved: subnets are always set, gateways but for bridges that are isolated
-    from the host; the IPv4 pool comes first, then the IPv6 one. That of a configuration for other
-    networks (``config_only``) is as it was given.
+    spec.ipam.config is resolved (empty for the IPAM driver ``null``): subnets are set, gateways but
+    for bridges that are isolated from the host; the IPv4 pool comes first, then the IPv6 one. That
+    of a configuration for other networks (``config_only``) is as it was given.
     """
 
     id: str

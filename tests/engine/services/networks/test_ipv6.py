@@ -25,10 +25,10 @@ def test_the_default_pool_is_unique_local_and_the_instances_own() -> None:
 
 def test_free_subnets_are_given_until_there_are_none() -> None:
     first, second = IPv6Network("fd00:1::/64"), IPv6Network("fd00:1:0:1::/64")
-    assert ipv6.resolve([], [TINY], {}).subnet == str(first)
-    assert ipv6.resolve([], [TINY], {"a": first}).gateway == "fd00:1:0:1::1"
+    assert ipv6.resolve([], [TINY], {}, {}).subnet == str(first)
+    assert ipv6.resolve([], [TINY], {}, {"a": first}).gateway == "fd00:1:0:1::1"
     with pytest.raises(Conflict, match="fully subnetted"):
-        ipv6.resolve([], [TINY], {"a": first, "b": second})
+        ipv6.resolve([], [TINY], {"a": first}, {"b": second})
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def test_free_subnets_are_given_until_there_are_none() -> None:
 )
 def test_pools_that_are_refused(wished: IPAMPool, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        ipv6.resolve([wished], [TINY], {"network a": IPv6Network("fd00:5::/64")})
+        ipv6.resolve([wished], [TINY], {"network a": IPv6Network("fd00:5::/64")}, {})
 
 
 def test_addresses_are_given_from_the_range_until_there_are_none() -> None:
     asked = IPAMPool(
         subnet="fd00:7::/64", ip_range="fd00:7::/126", auxiliary_addresses={"nas": "fd00:7::2"}
     )
-    pool = ipv6.resolve([asked], [TINY], {})
+    pool = ipv6.resolve([asked], [TINY], {}, {})
     assert ipv6.allocate(pool, (), "", "app") == "fd00:7::3"
     with pytest.raises(Conflict, match="no available IPv6 addresses on network app"):
         ipv6.allocate(pool, {"fd00:7::3"}, "", "app")
@@ -165,3 +165,12 @@ async def test_link_local_addresses_besides(world: World) -> None:
     assert "inet 169.254.8.8/16" in shown
     assert "inet6 fe80::8/64" in shown
     assert "169.254" not in run_inside(cli, "ip", "-o", "address")
+
+
+async def test_a_subnet_of_the_hosts_own_is_refused(world: World, outside: object) -> None:
+    shown = world.shown("ip", "-o", "address", "show", "to", "10.233.0.1")
+    world.shown("ip", "address", "add", "fd00:233::1/64", "dev", shown.split()[1], "nodad")
+    with pytest.raises(Forbidden, match=r"overlaps the host's route to fd00:233::/64 through"):
+        await world.network(
+            "app", enable_ipv6=True, ipam=IPAM(config=[IPAMPool(subnet="fd00:233::/80")])
+        )

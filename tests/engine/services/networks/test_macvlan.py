@@ -164,3 +164,26 @@ def test_bad_interface_names_are_refused(world: World) -> None:
         world.service.check(world.service.resolve("bridge"), bad)
     with pytest.raises(InvalidParameter, match="up to 12 characters"):
         options.parse({options.PREFIX: "abcdefghijklm"})
+
+
+async def test_without_addresses(world: World, lan: tuple[str, Path]) -> None:
+    """Something in the container asks for one."""
+    null = IPAM(driver="null")
+    await world.network("lan", driver="macvlan", options={"parent": lan[0]}, ipam=null)
+    assert world.service.resolve("lan").spec.ipam == null
+    web, other = await world.run("web", ["lan"]), await world.run("other", ["lan"])
+    assert web.endpoints["lan"].addresses == []
+    assert web.endpoints["lan"].mac_address != other.endpoints["lan"].mac_address
+    assert "LOWER_UP" in run_inside(web, "ip", "link", "show", "eth0")
+    for family in ("-4", "-6"):
+        assert run_inside(web, "ip", family, "-o", "address", "show", "dev", "eth0") == ""
+    run_inside(web, "ip", "address", "add", "10.234.0.77/24", "dev", "eth0")
+    async with Echo(lan[1], "machine", 81):
+        assert await fetch("10.234.0.9", 81, web.netns) == "machine 10.234.0.77"
+    await world.restart([web.container_id, other.container_id])
+    await world.network("another", **macvlan())
+    with pytest.raises(InvalidParameter, match="network x: IPAM driver 'null' gives no addresses"):
+        await world.network("x", ipam=null)
+    given = IPAM(driver="null", config=[IPAMPool(subnet="10.234.0.0/24")])
+    with pytest.raises(InvalidParameter, match="network x: null ipam driver does not handle"):
+        await world.network("x", driver="macvlan", ipam=given)

@@ -140,6 +140,11 @@ async def test_a_network_may_say_everything(world: World) -> None:
             "letters, digits",
         ),
         (NetworkSpec(name="x", options={options.MTU: "12"}), InvalidParameter, "mtu='12'"),
+        (
+            NetworkSpec(name="x", enable_ipv6=True, options={options.MTU: "1279"}),
+            InvalidParameter,
+            "network x: invalid com.docker.network.driver.mtu=1279: IPv6 needs at least 1280",
+        ),
         (NetworkSpec(name="x", options={options.ICC: "maybe"}), InvalidParameter, "'maybe'"),
     ],
 )

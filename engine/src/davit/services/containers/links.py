@@ -139,10 +139,13 @@ def reachable(ctx: Context, container: Container) -> list[Linked]:
 
 
 def hosts_lines(linked: Linked) -> list[str]:
-    """Lines for the linking container's ``/etc/hosts``. The alias comes first: it marks them."""
+    """Lines for the linking container's ``/etc/hosts``. The alias comes first: it marks them.
+
+    Links are of IPv4, which the default network always has: without ``icc`` they open nothing else.
+    """
     container = linked.container
     called = dict.fromkeys((linked.alias, container.config.hostname, container.name))
-    return [f"{address}\t{' '.join(called)}" for address in linked.endpoint.addresses]
+    return [f"{linked.endpoint.ip_address}\t{' '.join(called)}"]
 
 
 def environment(links: Iterable[Linked]) -> list[str]:

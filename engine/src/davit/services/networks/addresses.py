@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Collection
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
@@ -35,8 +36,13 @@ def give(network: Network, wish: EndpointSettings, taken: Collection[str]) -> En
             global_ipv6_address=ipv6.allocate(pool, taken, asked.ipv6_address, network.name),
             global_ipv6_prefix_len=IPv6Network(pool.subnet).prefixlen,
         )
-    chosen = ipam.check_mac(wish.mac_address) if wish.mac_address else ""
-    return msgspec.structs.replace(given, mac_address=chosen or mac_of(given.addresses[0]))
+    if wish.mac_address:
+        mac = ipam.check_mac(wish.mac_address)
+    elif given.addresses:
+        mac = mac_of(given.addresses[0])
+    else:
+        mac = "02:42:" + secrets.token_bytes(4).hex(":")
+    return msgspec.structs.replace(given, mac_address=mac)
 
 
 def _gateway(network: Network, pool: IPAMPool, family: int) -> str:

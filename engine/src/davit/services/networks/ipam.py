@@ -24,9 +24,7 @@ def resolve(ipam: IPAM, pools: Sequence[AddressPool], used: Used, avoid: Used) -
     Raises InvalidParameter, Forbidden (overlap), Conflict (all pools used up), NotSupported.
     """
     if ipam.driver not in ("", "default"):
-        raise NotSupported(
-            f"IPAM driver {ipam.driver!r} is not supported: leave it out, or use 'default'"
-        )
+        raise NotSupported(f"IPAM driver {ipam.driver!r} is not supported: use 'default' or 'null'")
     wish = ipam.config[0] if ipam.config else IPAMPool()
     if not wish.subnet:
         if wish.gateway or wish.ip_range or wish.auxiliary_addresses:

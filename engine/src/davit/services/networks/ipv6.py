@@ -24,13 +24,16 @@ def default_pool(instance: str) -> AddressPool:
     return AddressPool(str(IPv6Network((b"\xfd" + random + bytes(10), 48))), SUBNET)
 
 
-def resolve(wishes: Sequence[IPAMPool], pools: Sequence[AddressPool], used: Used) -> IPAMPool:
+def resolve(
+    wishes: Sequence[IPAMPool], pools: Sequence[AddressPool], used: Used, avoid: Used
+) -> IPAMPool:
     """Fill in what a request leaves open: subnet and gateway.
 
-    wishes: the request's pool of this family, or none. used: subnets that must not overlap. Raises
-    InvalidParameter, Forbidden (overlap), Conflict (pools used up).
+    wishes: the request's pool of this family, or none. used: subnets that must not overlap; avoid:
+    that one chosen here shall not overlap either. Raises InvalidParameter, Forbidden (overlap),
+    Conflict (pools used up).
     """
-    wish = wishes[0] if wishes else IPAMPool(subnet=str(_free_subnet(pools, used)))
+    wish = wishes[0] if wishes else IPAMPool(subnet=str(_free_subnet(pools, {**used, **avoid})))
     return _checked(wish, used)
 
 

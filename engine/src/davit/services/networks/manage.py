@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from davit.config import Settings
-from davit.drivers import netlink
+from davit.drivers import host_routes, netlink
 from davit.errors import Conflict, DavitError, Forbidden
 from davit.model import ids, times
 from davit.model.filters import Filters
@@ -267,7 +267,7 @@ class Networks:
     async def _subnets(self, spec: NetworkSpec) -> IPAM:
         """Both families. Raises as create does."""
         own = [spec.options.get(options.NAME)]
-        routes = await asyncio.to_thread(netlink.routes)
+        routes = await asyncio.to_thread(host_routes.read)
         return subnets.resolve(
             spec,
             [network for network in self._networks.all() if network.name != spec.name],

@@ -33,7 +33,7 @@ _LACKING = {
     "com.docker.network.endpoint.sysctls",
 }
 
-DEFAULT_MTU = 1500
+DEFAULT_MTU, LEAST_IPV6_MTU = 1500, 1280
 # IFNAMSIZ counts a zero byte, too. The kernel takes more characters than these, nft(8) does not.
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}\Z")
 

@@ -29,11 +29,20 @@ def check(spec: NetworkSpec) -> None:
         raise NotSupported(f'network scope "{spec.scope}" is not supported: leave it out')
     try:
         if spec.driver == macvlan.DRIVER:
-            macvlan.parse(spec.options)
+            mtu = macvlan.parse(spec.options).mtu or options.DEFAULT_MTU
         else:
-            options.check(spec.options, internal=spec.internal)
+            mtu = options.check(spec.options, internal=spec.internal).mtu
+        _check_mtu(mtu, ipv6=spec.enable_ipv6)
     except DavitError as error:
         raise type(error)(f"network {spec.name}: {error.message}") from None
+
+
+def _check_mtu(mtu: int, *, ipv6: bool) -> None:
+    """Below the least that IPv6 needs (RFC 8200, 5) the kernel takes it from the link."""
+    if ipv6 and mtu < options.LEAST_IPV6_MTU:
+        raise InvalidParameter(
+            f"invalid {options.MTU}={mtu}: IPv6 needs at least {options.LEAST_IPV6_MTU}"
+        )
 
 
 def _check_name(name: str) -> None:
