@@ -132,6 +132,10 @@ class TmpfsOptions(Wire, frozen=True):
     options: list[list[str]] = []
 
 
+class ImageOptions(Wire, frozen=True):
+    subpath: str = ""
+
+
 class Mount(Wire, frozen=True):
     """An entry of ``HostConfig.Mounts``: what is asked for."""
 
@@ -143,6 +147,7 @@ class Mount(Wire, frozen=True):
     bind_options: BindOptions | None = None
     volume_options: VolumeOptions | None = None
     tmpfs_options: TmpfsOptions | None = None
+    image_options: ImageOptions | None = None
 
 
 class HostConfig(Wire, frozen=True):

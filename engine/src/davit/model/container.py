@@ -119,6 +119,17 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     links: dict[str, str] = {}
     state: State = State()
 
+    @property
+    def images(self) -> frozenset[str]:
+        """IDs of the image that it was made from and of those that it mounts."""
+        mounted = (point.image_id for point in self.mounts if point.image_id)
+        return frozenset((self.image_id, *mounted))
+
+    @property
+    def held_layers(self) -> frozenset[str]:
+        """Diff IDs of all layers that it needs."""
+        return frozenset(self.layers).union(*(point.layers for point in self.mounts))
+
 
 class NetworkingConfig(Wire, frozen=True):
     endpoints_config: dict[str, EndpointSettings] = {}

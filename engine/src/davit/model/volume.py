@@ -31,7 +31,8 @@ class MountPoint(Wire, frozen=True):
     """A mount as ``inspect`` shows it: what ``Binds``, ``Mounts`` and the image came to.
 
     anonymous: whether the volume was asked for without a name.
-    subpath: the part of the volume that is mounted, relative to it, empty for the whole.
+    subpath: the part of the volume or image that is mounted, relative to it, empty for the whole.
+    image_id, layers: of an image that is mounted: the container holds its diff IDs, lowest first.
     bind_options: what was asked for of a bind; ``propagation`` above is what came of it.
     """
 
@@ -45,6 +46,8 @@ class MountPoint(Wire, frozen=True):
     propagation: str = ""
     anonymous: bool = False
     subpath: str = ""
+    image_id: str = ""
+    layers: list[str] = []
     bind_options: BindOptions = BindOptions()
 
 

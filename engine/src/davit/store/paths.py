@@ -65,6 +65,10 @@ class Paths:
         """Where the container's overlay is mounted."""
         return self.bundle(container_id) / "rootfs"
 
+    def image_mounts(self, container_id: str) -> Path:
+        """Where images are mounted that the container has among its mounts, by number."""
+        return self.bundle(container_id) / "images"
+
     @property
     def mounting(self) -> tuple[Path, ...]:
         """Directories below which davitd mounts."""

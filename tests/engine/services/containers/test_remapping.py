@@ -164,3 +164,11 @@ def test_subordinate_ids_are_found_by_name_and_number(tmp_path: Path) -> None:
     ]
     with pytest.raises(Exception, match="gives eve no IDs: add a line such as eve:100000:65536"):
         userns.subordinate("eve", 5, file)
+
+
+def test_mounted_images(remapped: Davitd) -> None:
+    wish = "type=image,src=busybox,dst=/x"
+    shown = run(remapped, "--mount", wish, "busybox", "stat", "-c", "%u", "/x/bin/busybox", "/x")
+    assert shown.split() == ["0", "0"]
+    part = run(remapped, "--mount", f"{wish},image-subpath=bin", "busybox", "stat", "-c%u", "/x/sh")
+    assert part.split() == ["0"]

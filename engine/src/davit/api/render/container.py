@@ -174,9 +174,12 @@ def mount(point: MountPoint) -> dict[str, Any]:
     """``MountPoint``."""
     shown: dict[str, Any] = codec.builtins(point)
     # Shown where they were asked for, in HostConfig.
-    del shown["Anonymous"], shown["Subpath"], shown["BindOptions"]
+    for name in ("Anonymous", "Subpath", "BindOptions", "ImageId", "Layers"):
+        del shown[name]
     if point.type != "volume":
-        del shown["Name"], shown["Driver"]
+        del shown["Driver"]
+        if point.type != "image":
+            del shown["Name"]
     return shown
 
 

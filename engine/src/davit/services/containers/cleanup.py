@@ -10,7 +10,7 @@ from pathlib import Path
 
 from davit.errors import NotFound
 from davit.model.container import Container
-from davit.services.containers import networks, prepare
+from davit.services.containers import image_mounts, networks, prepare
 from davit.services.containers.context import Context
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ async def after_exit(ctx: Context, container: Container, left: asyncio.Event) ->
             asyncio.to_thread(prepare.drop_shm, ctx.paths, container.id), "unmount", container.id
         ),
         _quietly(ctx.monitors.forget(container.id), "forget", container.id),
+        _quietly(image_mounts.unmount(ctx, container.id), "unmount images", container.id),
         _quietly(ctx.rootfs.unmount(ctx.paths.rootfs(container.id)), "unmount", container.id),
         give_back_volumes(ctx, container),
     )
@@ -54,6 +55,7 @@ async def orphan(ctx: Context, container_id: str) -> None:
     await _quietly(
         asyncio.to_thread(prepare.drop_shm, ctx.paths, container_id), "unmount", container_id
     )
+    await _quietly(image_mounts.unmount(ctx, container_id), "unmount images", container_id)
     await remove_tree(ctx.paths.bundle(container_id))
 
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
 
 import msgspec
@@ -104,6 +104,7 @@ async def create(
     async with AsyncExitStack() as undo:
         with ExitStack() as held:
             points = [await _resolve_mount(ctx, wish, undo, held) for wish in wishes]
+            points = _with_images(ctx, container_id, points)
             container = msgspec.structs.replace(container, mounts=points)
             filled = [point for point, wish in zip(points, wishes, strict=True) if wish.copy]
             await fill.fill_volumes(ctx, container, filled)
@@ -112,7 +113,8 @@ async def create(
             await ctx.store.add(container)
             undo.push_async_callback(ctx.store.remove, container_id)
             # From here on the row holds the layers; the image may have been removed until now.
-            ctx.images.resolve(image.id)
+            for image_id in container.images:
+                ctx.images.resolve(image_id)
         undo.pop_all()
     ctx.announce(container, "create")
     return Created(id=container_id, warnings=warnings)
@@ -238,3 +240,21 @@ async def _resolve_mount(
             driver=volume.driver,
         )
     return point
+
+
+def _with_images(ctx: Context, container_id: str, points: Sequence[MountPoint]) -> list[MountPoint]:
+    """Say where images will be mounted, and of which layers. Raises InvalidParameter."""
+    found: list[MountPoint] = []
+    for number, point in enumerate(points):
+        if point.type == "image":
+            with _named_by_options():
+                # What another container has mounted is taken over as that has it.
+                image = ctx.images.resolve(point.image_id or point.name)
+            point = msgspec.structs.replace(
+                point,
+                source=str(ctx.paths.image_mounts(container_id) / str(number)),
+                image_id=image.id,
+                layers=image.layers,
+            )
+        found.append(point)
+    return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from davit.errors import InvalidParameter, NotSupported
+from davit.errors import InvalidParameter
 from davit.model.config import BindOptions, ContainerConfig, HostConfig, Mount, VolumeOptions
 from davit.model.container import Container
 from davit.model.volume import MountPoint
@@ -129,9 +129,7 @@ def _mode(mode: str, text: str) -> tuple[set[str], str]:
 def _mount(mount: Mount) -> MountWish:
     """An entry of ``HostConfig.Mounts``."""
     kind = mount.type
-    if kind == "image":
-        raise NotSupported(f'mount type "{kind}": davit mounts "bind", "volume" and "tmpfs"')
-    if kind not in ("bind", "volume", "tmpfs"):
+    if kind not in ("bind", "volume", "tmpfs", "image"):
         raise _invalid(kind, "mount type unknown")
     if not mount.target:
         raise _invalid(kind, "field Target must not be empty")
@@ -140,6 +138,7 @@ def _mount(mount: Mount) -> MountWish:
         ("BindOptions", mount.bind_options, "bind"),
         ("VolumeOptions", mount.volume_options, "volume"),
         ("TmpfsOptions", mount.tmpfs_options, "tmpfs"),
+        ("ImageOptions", mount.image_options, "image"),
     ):
         if options is not None and owner != kind:
             raise _invalid(kind, f"field {name} must not be specified")
@@ -151,6 +150,8 @@ def _mount(mount: Mount) -> MountWish:
         )
     if kind == "bind":
         return _bind_mount(mount, destination)
+    if kind == "image":
+        return _image(mount, destination)
     options = mount.volume_options or VolumeOptions()
     if options.subpath:
         _check_subpath(mount, options.subpath)
@@ -167,12 +168,23 @@ def _mount(mount: Mount) -> MountWish:
     )
 
 
+def _image(mount: Mount, destination: str) -> MountWish:
+    if not mount.source:
+        raise _invalid("image", "field Source must not be empty")
+    subpath = mount.image_options.subpath if mount.image_options else ""
+    _check_subpath(mount, subpath)
+    point = MountPoint(
+        type="image", name=mount.source, destination=destination, rw=False, subpath=subpath
+    )
+    return MountWish(point, copy=False)
+
+
 def _check_subpath(mount: Mount, subpath: str) -> None:
     depth = 0
     for part in subpath.split("/"):
         depth += {"": 0, ".": 0, "..": -1}.get(part, 1)
         if depth < 0 or subpath.startswith("/") or "\0" in subpath:
-            raise _invalid("volume", "subpath must be a relative path within the volume")
+            raise _invalid(mount.type, "subpath must be a relative path within the volume")
     if not mount.source:
         raise _invalid("volume", "must not set Subpath when using anonymous volumes")
 
@@ -260,19 +272,7 @@ def _volumes_from(
         for point in find(name).mounts:
             if point.type == "tmpfs":
                 continue
-            shown = MountPoint(
-                type=point.type,
-                name=point.name,
-                source=point.source,
-                destination=point.destination,
-                driver=point.driver,
-                mode=mode or point.mode,
-                rw=point.rw and mode != "ro",
-                propagation=point.propagation,
-                anonymous=point.anonymous,
-                subpath=point.subpath,
-                bind_options=point.bind_options,
-            )
+            shown = replace(point, mode=mode or point.mode, rw=point.rw and mode != "ro")
             yield MountWish(shown, copy=False)
 
 

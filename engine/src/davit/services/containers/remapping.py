@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import pwd
 import stat
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from davit.errors import InvalidParameter, NotSupported
 from davit.model.config import HostConfig
 from davit.model.container import Container
 from davit.model.idmap import IdMap, Remap
+from davit.model.volume import MountPoint
 from davit.services.containers import subpath
 from davit.services.containers.context import Context
 from davit.store.paths import Paths
@@ -80,26 +81,28 @@ def check(asked: HostConfig, remap: Remap | None) -> None:
 
 
 @asynccontextmanager
-async def volumes(ctx: Context, container: Container) -> AsyncIterator[Mapping[str, str]]:
-    """Yield destination → what to bind there instead of the volume, while the runtime creates."""
+async def sources(ctx: Context, container: Container) -> AsyncIterator[Mapping[str, str]]:
+    """Yield destination → what to bind there instead of the source, while the runtime creates."""
     remap = of(ctx, container)
-    points = [
-        point for point in container.mounts if point.type == "volume" and (remap or point.subpath)
-    ]
-    if not points:
+    volumes = [point for point in container.mounts if point.type == "volume"]
+    points = [point for point in volumes if remap or point.subpath]
+    # Those of images are mapped as they are mounted.
+    parts = [point for point in container.mounts if point.type == "image" and point.subpath]
+    if not points and not parts:
         yield {}
         return
     lent = ExitStack()
 
-    def lend() -> list[Path]:
+    def lend(points: Sequence[MountPoint], namespace: Path | None) -> dict[str, str]:
         # A part of a volume is bound from its descriptor: by name it could be another meanwhile.
         places = [lent.enter_context(subpath.opened(point)) for point in points]
-        namespace = Path(remap.userns) if remap else None
-        return lent.enter_context(userns.idmapped(places, namespace, ctx.paths.idmapped))
+        paths = lent.enter_context(userns.idmapped(places, namespace, ctx.paths.idmapped))
+        return {point.destination: str(path) for point, path in zip(points, paths, strict=True)}
 
     try:
-        paths = await asyncio.to_thread(lend)
-        yield {point.destination: str(path) for point, path in zip(points, paths, strict=True)}
+        found = await asyncio.to_thread(lend, points, Path(remap.userns) if remap else None)
+        found.update(await asyncio.to_thread(lend, parts, None))
+        yield found
     finally:
         await asyncio.to_thread(lent.close)
 

@@ -112,7 +112,8 @@ async def _delete_files(ctx: Context, container: Container, run: Run | None) -> 
         await run.cleaned.wait()
     await cleanup.remove_tree(ctx.paths.container(container.id))
     try:
-        ctx.images.resolve(container.image_id)
+        for image_id in container.images:
+            ctx.images.resolve(image_id)
     except NotFound:
-        # Its image was removed by force while the container held the layers.
+        # An image was removed by force while the container held the layers.
         await ctx.images.sweep()

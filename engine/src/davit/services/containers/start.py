@@ -22,6 +22,7 @@ from davit.model.runtime import Launch, Launched
 from davit.services.containers import (
     cleanup,
     health,
+    image_mounts,
     links,
     monitor,
     networks,
@@ -182,7 +183,7 @@ async def _launch(ctx: Context, container: Container, undo: AsyncExitStack) -> L
         lines = [line for other in linked for line in links.hosts_lines(other)]
         await files.write_hosts(await prepare.hosts(ctx, container, request, sandbox, lines))
 
-    async with remapping.volumes(ctx, container) as sources:
+    async with remapping.sources(ctx, container) as sources:
         await asyncio.to_thread(write, sources)
         joining = asyncio.create_task(join())
         launching = asyncio.create_task(ctx.monitors.launch(launch))
@@ -208,6 +209,7 @@ async def _make_ready(ctx: Context, container: Container, undo: AsyncExitStack) 
         netns = await ctx.networks.prepare(container.id)
     undo.push_async_callback(ctx.rootfs.unmount, ctx.paths.rootfs(container.id))
     await rootfs.mount(ctx, container, remap=remapping.of(ctx, container))
+    await image_mounts.mount(ctx, container, undo, remap=remapping.of(ctx, container))
     undo.push_async_callback(cleanup.give_back_volumes, ctx, container)
     for point in container.mounts:
         if point.type == "volume":

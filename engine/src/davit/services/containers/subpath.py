@@ -1,4 +1,4 @@
-"""A mount of a part of a volume (``VolumeOptions.Subpath``)."""
+"""A mount of a part of a volume or image (``Subpath`` of ``VolumeOptions``, ``ImageOptions``)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def opened(point: MountPoint) -> Iterator[Path]:
     """Yield a path of what the mount shows; it stays that file while the body runs. Blocking.
 
     The kernel resolves links within the volume, so none leads out, whoever changes them meanwhile.
-    Raises InvalidParameter when the volume has no such path.
+    Raises InvalidParameter when there is no such path.
     """
     if not point.subpath:
         yield Path(point.source)
@@ -32,7 +32,7 @@ def opened(point: MountPoint) -> Iterator[Path]:
             # Docker's words, the system's in lower case as they have it.
             reason = (error.strerror or str(error)).lower()
             raise InvalidParameter(
-                f"cannot access path {os.path.join(point.source, point.subpath)}: {reason}: make "
-                f"{point.subpath} in the volume {point.name} first"
+                f"cannot access path {os.path.join(point.source, point.subpath)}: {reason}: "
+                f"the {point.type} {point.name} has no {point.subpath}"
             ) from None
         yield Path(f"/proc/self/fd/{found}")

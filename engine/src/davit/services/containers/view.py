@@ -15,7 +15,7 @@ from davit.errors import SystemFailure
 from davit.model.container import Container
 from davit.model.idmap import IdMap
 from davit.model.volume import MountPoint
-from davit.services.containers import remapping, rootfs, subpath
+from davit.services.containers import image_mounts, remapping, rootfs, subpath
 from davit.services.containers.context import Context
 from davit.sys import inside, mount
 from davit.sys.tasks import uncut
@@ -99,11 +99,13 @@ async def _assemble(
     undo.push_async_callback(asyncio.to_thread, _remove_empty, paths.bundle(container.id))
     undo.push_async_callback(ctx.rootfs.unmount, root)
     await rootfs.mount(ctx, container)
+    if mounts:
+        await image_mounts.mount(ctx, container, undo)
     for point in container.mounts if mounts else ():
         if point.type == "volume":
             undo.push_async_callback(ctx.volumes.unmount, point.name, container.id)
             await ctx.volumes.mount(point.name, container.id)
-        if point.type in ("volume", "bind"):
+        if point.type in ("volume", "bind", "image"):
             await asyncio.to_thread(_bind, root, point)
 
 
@@ -152,6 +154,7 @@ def _touch(parent: int, name: str) -> None:
 
 def _remove_empty(bundle: Path) -> None:
     """Remove the directory of a view; never what may still be mounted in it."""
-    for directory in (bundle / "rootfs", bundle):
+    images = bundle / "images"
+    for directory in (bundle / "rootfs", *images.glob("*"), images, bundle):
         if directory.exists():
             directory.rmdir()

@@ -159,7 +159,7 @@ class Content:
 
     async def _sweep(self) -> None:
         layers = {diff_id for image in self.rows.all() for diff_id in image.layers}
-        layers.update(diff_id for item in self.containers.all() for diff_id in item.layers)
+        layers.update(diff_id for item in self.containers.all() for diff_id in item.held_layers)
         layers.update(*self._held)
         now = time.monotonic()
         self._kept = {diff_id: until for diff_id, until in self._kept.items() if until > now}

@@ -187,7 +187,7 @@ def _refuse_users(content: Content, image: Image, force: bool) -> None:
             "used by a build: wait for its end"
         )
     for container in content.containers.all():
-        if container.image_id != image.id:
+        if image.id not in container.images:
             continue
         if container.state.status.is_running:
             raise Conflict(
@@ -206,11 +206,11 @@ def _is_used(content: Content, image: Image) -> bool:
 
 
 def _users(content: Content, image: Image) -> list[str]:
-    """Short IDs of the containers, running or not, that were made from the image."""
+    """Short IDs of the containers, running or not, that were made from the image or mount it."""
     return [
         ids.short(container.id)
         for container in content.containers.all()
-        if container.image_id == image.id
+        if image.id in container.images
     ]
 
 
