@@ -17,7 +17,7 @@ import pytest
 
 from tests.engine.api.test_streams import make_exec
 from tests.engine.conftest import Davitd, busybox_tar
-from tests.engine.test_daemon import remove, start, until
+from tests.engine.test_daemon import create, remove, start, until
 
 _ROUNDS = 5
 # asyncio's pool of threads grows up to this and is kept (concurrent.futures).
@@ -38,6 +38,12 @@ class Held:
         # A pool of ready network namespaces is filled when there is time for it.
         self.descriptors.pop("net", None)
         self.threads = len(list((own / "task").iterdir()))
+        self.mounts = {
+            line.split()[4]
+            for line in (own / "mountinfo").read_text().splitlines()
+            if f"{davitd.root}/" in line
+        }
+        self.files = sorted(os.listdir(davitd.data / "ingest"))
         self.children = (own / f"task/{davitd.pid}/children").read_text().split()
         info = davitd.client.get("/info").json
         self.tasks = info["NGoroutines"]
@@ -47,6 +53,8 @@ class Held:
         """What there is beyond what there was. (Less is no leak: something had not ended yet.)"""
         more: dict[str, object] = {
             "descriptors": self.descriptors - before.descriptors,
+            "mounts": self.mounts - before.mounts,
+            "files": set(self.files) - set(before.files),
             "children": set(self.children) - set(before.children),
             "tasks": max(0, self.tasks - before.tasks),
             "followers": max(0, self.followers - before.followers),
@@ -61,6 +69,7 @@ class Target:
     def __init__(self, davitd: Davitd) -> None:
         self.davitd = davitd
         self.client = davitd.client
+        self.still = create(self.client, "true")
         self.container = start(self.client, "sh", "-c", "while :; do echo tick; sleep 0.1; done")
 
     def send(self, method: str, path: str, body: bytes = b"", length: int = -1) -> socket.socket:
@@ -122,6 +131,29 @@ class Target:
             "POST", "/images/create?fromSrc=-&repo=half", archive[: len(archive) // 2], len(archive)
         )
 
+    def export(self) -> socket.socket:
+        return self.follow(f"/containers/{self.container}/export")
+
+    def export_of_what_is_still(self) -> socket.socket:
+        return self.follow(f"/containers/{self.still}/export")
+
+    def copy_out(self) -> socket.socket:
+        return self.follow(f"/containers/{self.container}/archive?path=/bin")
+
+    def copy_out_of_what_is_still(self) -> socket.socket:
+        return self.follow(f"/containers/{self.still}/archive?path=/bin")
+
+    def copy_in(self, container: str = "") -> socket.socket:
+        archive = busybox_tar()
+        path = f"/containers/{container or self.container}/archive?path=/tmp"
+        return self.send("PUT", path, archive[: len(archive) // 2], len(archive))
+
+    def copy_into_what_is_still(self) -> socket.socket:
+        return self.copy_in(self.still)
+
+    def save(self) -> socket.socket:
+        return self.follow("/images/get?names=busybox")
+
     def half_a_head(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(self.davitd.socket))
@@ -134,6 +166,7 @@ def target(shared_davitd: Davitd) -> Iterator[Target]:
     made = Target(shared_davitd)
     yield made
     remove(made.client, made.container)
+    remove(made.client, made.still)
 
 
 def leave(connection: socket.socket) -> None:
@@ -160,6 +193,13 @@ def leave_suddenly(connection: socket.socket) -> None:
         Target.restart,
         Target.upload,
         Target.import_,
+        Target.export,
+        Target.export_of_what_is_still,
+        Target.copy_out,
+        Target.copy_out_of_what_is_still,
+        Target.copy_in,
+        Target.copy_into_what_is_still,
+        Target.save,
         Target.half_a_head,
     ],
 )

@@ -65,6 +65,24 @@ async def stream(
     return answer
 
 
+async def archive(
+    call: Call, pieces: AsyncGenerator[bytes, None], headers: Mapping[str, str] | None = None
+) -> web.StreamResponse:
+    """Answer with a tar as it is made; at the end, whoever ends it, ``pieces`` is closed.
+
+    What fails before the first piece is an error's answer, and no cut archive.
+    """
+    async with aclosing(pieces):
+        first = await anext(pieces, b"")
+        answer = await begin(call, "application/x-tar", headers=headers)
+        await answer.write(first)
+        async for piece in pieces:
+            if piece:  # An empty one would end a chunked body.
+                await answer.write(piece)
+        await answer.write_eof()
+    return answer
+
+
 async def json_lines(
     call: Call, items: AsyncGenerator[T, None], render: Callable[[T], Any]
 ) -> web.StreamResponse:

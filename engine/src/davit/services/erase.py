@@ -19,7 +19,7 @@ from typing import Protocol
 from davit.config import Settings
 from davit.errors import DavitError
 from davit.store.paths import Paths
-from davit.sys import mount, pidfd
+from davit.sys import mount, pidfd, trees
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ async def erase(
     await asyncio.to_thread(_remove_cgroups, f"davit-{settings.instance}")
     await asyncio.to_thread(shutil.rmtree, paths.run, ignore_errors=True)
     if data:
-        await asyncio.to_thread(shutil.rmtree, paths.data, ignore_errors=True)
+        await asyncio.to_thread(_delete, paths.data)
 
 
 async def _end_monitors(run: Path) -> None:
@@ -114,3 +114,10 @@ def _remove_cgroups(name: str) -> None:
 
 def _entries(directory: Path) -> list[Path]:
     return list(directory.iterdir()) if directory.is_dir() else []
+
+
+def _delete(data: Path) -> None:
+    try:
+        trees.remove(data)
+    except OSError:  # a mount point, say: all that is in it goes
+        shutil.rmtree(data, ignore_errors=True)

@@ -74,6 +74,7 @@ class BlobStore:
     """Blobs under one root. Every call blocks: use it from a thread."""
 
     def __init__(self, root: Path, ingest: Path) -> None:
+        self.root = root
         self._directory = root / "sha256"
         self._ingest = ingest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from davit.errors import Conflict, NotFound
+from davit.errors import Conflict, NotFound, SystemFailure
 from davit.model import codec, ids
 from davit.model.container import Container
 from davit.store.db import Database
@@ -76,8 +76,9 @@ class ContainerStore:
     ) -> Container:
         """Apply ``edit`` to the present row and keep the result.
 
-        What ``edit`` raises leaves the row as it was. Raises NotFound when the container is gone,
-        Conflict when ``edit`` gives it a name that is in use.
+        What ``edit`` raises leaves the row as it was. durable: a client asked for it; when it
+        cannot be written it is taken back, which what happened by itself is not. Raises NotFound
+        when the container is gone, Conflict when ``edit`` gives it a name that is in use.
         """
         before = self._rows.get(container_id)
         if before is None:
@@ -87,7 +88,15 @@ class ContainerStore:
             self._claim(after.name, container_id)
             del self._names[before.name]
         self._rows[container_id] = after
-        await self._database.put(_TABLE, container_id, codec.encode(after), durable=durable)
+        try:
+            await self._database.put(_TABLE, container_id, codec.encode(after), durable=durable)
+        except SystemFailure:
+            if durable and self._rows.get(container_id) is after:
+                self._rows[container_id] = before
+                if after.name != before.name:
+                    del self._names[after.name]
+                    self._claim(before.name, container_id)
+            raise
         return after
 
     async def remove(self, container_id: str) -> None:

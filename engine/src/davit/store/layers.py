@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import shutil
 from collections.abc import Container, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +18,7 @@ import msgspec
 from davit.errors import SystemFailure
 from davit.model import codec
 from davit.model.image import Layer
-from davit.sys import files
+from davit.sys import files, trees
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +152,8 @@ def _missing(diff_id: str) -> SystemFailure:
 def remove_tree(path: Path) -> None:
     """Delete a directory with all in it, or a file. What cannot go is left to the next start."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            trees.remove(path)
     else:
         path.unlink(missing_ok=True)
     if path.exists():

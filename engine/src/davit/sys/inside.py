@@ -6,10 +6,12 @@ The kernel resolves links and ``..`` within the directory, whoever changes the t
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 _OPENAT2 = 437  # the same on all architectures
-_RESOLVE_NO_MAGICLINKS, _RESOLVE_IN_ROOT = 0x02, 0x10
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS = 0x02, 0x04
+_RESOLVE_BENEATH, _RESOLVE_IN_ROOT = 0x08, 0x10
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -23,7 +25,22 @@ def open_inside(root: int, path: str, flags: int, mode: int = 0) -> int:
 
     With ``O_PATH | O_NOFOLLOW`` a link at the end is itself opened.
     """
-    how = _How(flags | os.O_CLOEXEC, mode, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
+    return _open(root, path, flags, mode, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
+
+
+def open_without_links(root: int, path: str, flags: int) -> int:
+    """The same for a path in which no link and no ``..`` may be. Raises OSError."""
+    return _open(root, path, flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS)
+
+
+def path_inside(root: int, descriptor: int) -> str:
+    """The absolute path of an open file below ``root``, without links."""
+    base = os.readlink(f"/proc/self/fd/{root}").rstrip("/")
+    return os.readlink(f"/proc/self/fd/{descriptor}").removeprefix(base) or "/"
+
+
+def _open(root: int, path: str, flags: int, mode: int, resolve: int) -> int:
+    how = _How(flags | os.O_CLOEXEC, mode, resolve)
     relative = path.lstrip("/") or "."
     while True:
         result: int = _libc.syscall(
@@ -32,11 +49,5 @@ def open_inside(root: int, path: str, flags: int, mode: int = 0) -> int:
         if result >= 0:
             return result
         number = ctypes.get_errno()
-        if number != 11:  # EAGAIN: something was renamed meanwhile
+        if number != errno.EAGAIN:  # something was renamed meanwhile
             raise OSError(number, os.strerror(number), path)
-
-
-def path_inside(root: int, descriptor: int) -> str:
-    """The absolute path of an open file below ``root``, without links."""
-    base = os.readlink(f"/proc/self/fd/{root}").rstrip("/")
-    return os.readlink(f"/proc/self/fd/{descriptor}").removeprefix(base) or "/"

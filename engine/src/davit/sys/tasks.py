@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -17,3 +17,11 @@ async def uncut(work: Coroutine[Any, Any, T]) -> T:
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise
+
+
+async def in_thread(work: Callable[..., T], *args: Any) -> T:
+    """Call ``work`` in a thread. When the caller is cancelled it has ended before this does.
+
+    So nothing that it uses is closed under it, and what it opens on an exit stack is closed.
+    """
+    return await uncut(asyncio.to_thread(work, *args))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -17,8 +17,6 @@ from davit.model.files import Change, PathStat
 from davit.model.image import CommitWish, Image
 from davit.model.reference import Reference
 
-_TAR = "application/x-tar"
-
 
 class Containers(Protocol):
     """What these routes need."""
@@ -27,7 +25,7 @@ class Containers(Protocol):
 
     def get_archive(
         self, reference: str, path: str
-    ) -> AbstractAsyncContextManager[tuple[PathStat, AsyncIterator[bytes]]]: ...
+    ) -> AbstractAsyncContextManager[tuple[PathStat, AsyncGenerator[bytes, None]]]: ...
 
     async def put_archive(
         self,
@@ -39,7 +37,7 @@ class Containers(Protocol):
         own: bool = False,
     ) -> None: ...
 
-    def export(self, reference: str) -> AsyncIterator[bytes]: ...
+    def export(self, reference: str) -> AsyncGenerator[bytes, None]: ...
 
     async def changes(self, reference: str) -> list[Change]: ...
 
@@ -59,9 +57,9 @@ def routes(containers: Containers) -> list[Route]:
         return web.Response(headers={render.STAT_HEADER: render.path_stat(found)})
 
     async def get(call: Call) -> web.StreamResponse:
-        async with containers.get_archive(call.name("id"), _path(call)) as (found, chunks):
+        async with containers.get_archive(call.name("id"), _path(call)) as (found, pieces):
             headers = {render.STAT_HEADER: render.path_stat(found)}
-            return await response.stream(call, chunks, _TAR, headers)
+            return await response.archive(call, pieces, headers)
 
     async def put(call: Call) -> web.StreamResponse:
         await containers.put_archive(
@@ -74,7 +72,7 @@ def routes(containers: Containers) -> list[Route]:
         return web.Response()
 
     async def export(call: Call) -> web.StreamResponse:
-        return await response.stream(call, containers.export(call.name("id")), _TAR)
+        return await response.archive(call, containers.export(call.name("id")))
 
     async def changes(call: Call) -> web.StreamResponse:
         return response.json(await containers.changes(call.name("id")) or None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -34,7 +34,7 @@ class Images(Protocol):
         self, chunks: AsyncIterator[bytes], report: Callable[[Progress], None], *, platform: str
     ) -> list[Image]: ...
 
-    def save(self, names: Sequence[str]) -> AsyncIterator[bytes]: ...
+    def save(self, names: Sequence[str]) -> AsyncGenerator[bytes, None]: ...
 
 
 class _Platform(msgspec.Struct, frozen=True):
@@ -110,10 +110,10 @@ def routes(images: Images, remote: Remote) -> list[Route]:
         names = [name for text in call.texts("names") for name in text.split(",")]
         if not names:
             raise InvalidParameter("GET /images/get: name the images to save with names=")
-        return await response.stream(call, images.save(names), "application/x-tar")
+        return await response.archive(call, images.save(names))
 
     async def save_one(call: Call) -> web.StreamResponse:
-        return await response.stream(call, images.save([call.name()]), "application/x-tar")
+        return await response.archive(call, images.save([call.name()]))
 
     return [
         Route("POST", "/images/create", create, abort=True),

@@ -67,5 +67,5 @@ def extract(
                 if writer.place(entry.name) != below:
                     writer.add(entry)
             except OSError as error:
-                raise failure(entry, error) from None
+                raise failure(entry, error, f"/{'/'.join(below)} of the container") from None
         writer.finish()

@@ -7,15 +7,18 @@ Source: POSIX.1-2017 ``pax``; OCI image specification, layer.md, for whiteouts a
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
 import tarfile
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from dataclasses import dataclass
 
 from davit.drivers.tar.reader import BLOCK
 from davit.drivers.tar.stream import CHUNK
+from davit.sys import inside
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +28,10 @@ _OPAQUE_ATTRIBUTE = "trusted.overlay.opaque"
 _XATTR = "SCHILY.xattr."
 # Of the host's bookkeeping, and of security modules that know this host's labels only.
 _PRIVATE_ATTRIBUTES = ("trusted.overlay.", "user.overlay.", "security.selinux", "security.ima")
+# What opening answers when something else has taken the place meanwhile: nothing, a link, a socket.
+_NO_FILE = (errno.ENOENT, errno.ELOOP, errno.ENXIO)
+_NO_DIRECTORY = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
+_OPEN_AT_MOST = 32
 _TYPES = {
     stat.S_IFREG: tarfile.REGTYPE,
     stat.S_IFDIR: tarfile.DIRTYPE,
@@ -36,6 +43,73 @@ _TYPES = {
 
 Pieces = Generator[bytes, None, None]
 Owner = Callable[[int, int], "tuple[int, int]"]
+
+
+@dataclass
+class _Level:
+    """An open directory on the way down. names: what is still to be packed of it, last first."""
+
+    descriptor: int | None
+    name: str
+    member: str
+    names: list[str]
+    identity: tuple[int, int]
+
+
+class _Trail:
+    """The directories from the top to the present one; of deep ones only the lowest are open."""
+
+    def __init__(self) -> None:
+        self._levels: list[_Level] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._levels)
+
+    def enter(self, descriptor: int, name: str, member: str) -> None:
+        """Go down. The trail closes the descriptor."""
+        found = os.fstat(descriptor)
+        names = sorted(os.listdir(descriptor), reverse=True)
+        level = _Level(descriptor, name, member, names, (found.st_dev, found.st_ino))
+        self._levels.append(level)
+        if len(self._levels) > _OPEN_AT_MOST:  # the top stays open
+            _close(self._levels[-_OPEN_AT_MOST])
+
+    def next(self) -> tuple[int, str, str] | None:
+        """The next one's directory, that one's member name, its name; None after going up."""
+        level = self._levels[-1]
+        if level.names:
+            descriptor = level.descriptor
+            if descriptor is None:
+                descriptor = level.descriptor = self._reopened(level)
+            if descriptor is not None:
+                return descriptor, level.member, level.names.pop()
+        _close(self._levels.pop())
+        return None
+
+    def close(self) -> None:
+        while self._levels:
+            _close(self._levels.pop())
+
+    def _reopened(self, level: _Level) -> int | None:
+        top = self._levels[0].descriptor
+        path = "/".join(above.name for above in self._levels[1:])
+        assert top is not None
+        try:
+            descriptor = inside.open_without_links(top, path, _DIRECTORY)
+        except OSError as error:
+            logger.warning("the rest of a deep directory is left out: %s", error.strerror)
+            return None
+        found = os.fstat(descriptor)
+        if (found.st_dev, found.st_ino) != level.identity:  # moved away meanwhile
+            os.close(descriptor)
+            return None
+        return descriptor
+
+
+def _close(level: _Level) -> None:
+    if level.descriptor is not None:
+        os.close(level.descriptor)
+        level.descriptor = None
 
 
 class Packer:
@@ -64,14 +138,27 @@ class Packer:
         ``.`` is the directory itself; with an empty ``member`` only what is in it is packed.
         """
         buffer = bytearray()
-        for piece in self._entry(parent, name, member):
+        for piece in self._tree(parent, name, member):
             buffer += piece
             if len(buffer) >= CHUNK:
                 yield bytes(buffer)
                 buffer.clear()
         yield bytes(buffer) + bytes(2 * BLOCK)
 
-    def _entry(self, parent: int, name: str, member: str) -> Pieces:
+    def _tree(self, parent: int, name: str, member: str) -> Pieces:
+        """Depth first. Without recursion: a container may nest as deep as it likes."""
+        trail = _Trail()
+        try:
+            yield from self._entry(trail, parent, name, member)
+            while trail:
+                below = trail.next()
+                if below is not None:
+                    descriptor, directory, entry = below
+                    yield from self._entry(trail, descriptor, entry, os.path.join(directory, entry))
+        finally:
+            trail.close()
+
+    def _entry(self, trail: _Trail, parent: int, name: str, member: str) -> Pieces:
         if member and self._skip(member):
             return
         try:
@@ -82,30 +169,33 @@ class Packer:
         if self._layer and stat.S_ISCHR(kind) and found.st_rdev == 0:
             yield _header(_whiteout(member))
         elif stat.S_ISDIR(kind):
-            yield from self._directory(parent, name, member, found)
+            yield from self._directory(trail, parent, name, member)
         elif stat.S_ISREG(kind):
             yield from self._file(parent, name, member, found)
         elif kind in _TYPES:
             info = self._info(member, found)
-            info.linkname = os.readlink(name, dir_fd=parent) if stat.S_ISLNK(kind) else ""
+            if stat.S_ISLNK(kind):
+                try:
+                    info.linkname = os.readlink(name, dir_fd=parent)
+                except OSError:
+                    return  # it is no link any more
             yield _header(info, attributes(f"/proc/self/fd/{parent}/{name}"), found.st_mtime_ns)
         # A socket is nothing without the process that listens.
 
-    def _directory(self, parent: int, name: str, member: str, found: os.stat_result) -> Pieces:
+    def _directory(self, trail: _Trail, parent: int, name: str, member: str) -> Pieces:
         try:
             descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in _NO_DIRECTORY:
+                raise
             return
-        try:
-            if member:
-                info = self._info(f"{member.rstrip('/')}/", found)
-                yield _header(info, attributes(descriptor), found.st_mtime_ns)
-            if self._layer and _is_opaque(descriptor):
-                yield _header(tarfile.TarInfo(os.path.join(member, ".wh..wh..opq")))
-            for below in sorted(os.listdir(descriptor)):
-                yield from self._entry(descriptor, below, os.path.join(member, below))
-        finally:
-            os.close(descriptor)
+        trail.enter(descriptor, name, member)
+        if member:
+            found = os.fstat(descriptor)
+            info = self._info(f"{member.rstrip('/')}/", found)
+            yield _header(info, attributes(descriptor), found.st_mtime_ns)
+        if self._layer and _is_opaque(descriptor):
+            yield _header(tarfile.TarInfo(os.path.join(member, ".wh..wh..opq")))
 
     def _file(self, parent: int, name: str, member: str, found: os.stat_result) -> Pieces:
         known = self._links.get((found.st_dev, found.st_ino))
@@ -116,7 +206,9 @@ class Packer:
             return
         try:
             descriptor = os.open(name, _FILE, dir_fd=parent)
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in _NO_FILE:
+                raise
             return
         with open(descriptor, "rb", buffering=0) as file:
             found = os.fstat(descriptor)

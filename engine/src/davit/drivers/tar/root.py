@@ -10,12 +10,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from types import TracebackType
 
 from davit.errors import InvalidParameter
+from davit.sys import inside
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINKS_AT_MOST = 40
+_DEEPEST = 256
 
 
 def split(name: str) -> list[str]:
@@ -70,6 +73,9 @@ class Root:
         return descriptor
 
     def _walk(self, parts: list[str], create: bool) -> int:
+        # Nearly always there is no link on the way; then it is one call.
+        with suppress(OSError):
+            return inside.open_without_links(self._fd, "/".join(parts), _DIRECTORY)
         trail = [os.dup(self._fd)]
         rest = list(reversed(parts))
         links = 0
@@ -135,15 +141,22 @@ def _no_directory(parts: list[str]) -> InvalidParameter:
     )
 
 
-def remove(name: str, parent: int) -> None:
-    """Delete a file or a whole directory that ``parent`` (a descriptor) holds."""
+def remove(name: str, parent: int, depth: int = 0) -> None:
+    """Delete a file or a whole directory that ``parent`` (a descriptor) holds.
+
+    Raises InvalidParameter for what is nested too deep: each level takes a descriptor.
+    """
+    if depth > _DEEPEST:
+        raise InvalidParameter(
+            f"refused: an archive's member is to replace a directory of more than {_DEEPEST} levels"
+        )
     if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
         os.unlink(name, dir_fd=parent)
         return
     descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
     try:
         for entry in os.listdir(descriptor):
-            remove(entry, descriptor)
+            remove(entry, descriptor, depth + 1)
     finally:
         os.close(descriptor)
     os.rmdir(name, dir_fd=parent)

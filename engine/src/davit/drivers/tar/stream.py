@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from concurrent.futures import Executor
 from typing import Protocol, TypeVar
 
@@ -81,7 +81,7 @@ async def feed(
         raise
 
 
-async def drawn(pieces: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
+async def drawn(pieces: Generator[bytes, None, None]) -> AsyncGenerator[bytes, None]:
     """Yield what a blocking generator yields, each piece made in a thread; at the end close it.
 
     When the caller is cancelled the thread has ended before anything that it uses is closed.

@@ -19,7 +19,7 @@ from pathlib import Path
 from davit.drivers.tar.reader import Entry, TarReader
 from davit.drivers.tar.root import Root, remove, split
 from davit.drivers.tar.stream import CHUNK, Source
-from davit.errors import InvalidParameter, SystemFailure
+from davit.errors import Forbidden, InvalidParameter, SystemFailure
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ _OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What a member's own name, device number or attributes can be the cause of.
 _ENTRY_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL, errno.ERANGE, errno.E2BIG, errno.EFBIG)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _DEVICES = {
     tarfile.CHRTYPE: stat.S_IFCHR,
     tarfile.BLKTYPE: stat.S_IFBLK,
@@ -54,7 +55,7 @@ def unpack(source: Source, directory: Path, *, whole: bool = False) -> int:
             try:
                 unpacker.add(entry)
             except OSError as error:
-                raise failure(entry, error) from None
+                raise failure(entry, error, str(directory.parent)) from None
         unpacker.finish()
     if whole and not reader.ended:
         raise InvalidParameter("the tar archive is truncated: it has no end mark")
@@ -144,13 +145,13 @@ class TreeWriter:
         elif entry.type in _DEVICES:
             device = os.makedev(entry.major, entry.minor)
             os.mknod(name, _DEVICES[entry.type] | entry.mode, device, dir_fd=holder)
-            os.chown(name, entry.uid, entry.gid, dir_fd=holder, follow_symlinks=False)
-            os.chmod(name, entry.mode, dir_fd=holder)
         else:
             raise InvalidParameter(
                 f"the archive's member {entry.name!r} is of the unknown type {entry.type!r}"
             )
         os.chown(name, entry.uid, entry.gid, dir_fd=holder, follow_symlinks=False)
+        if entry.type != tarfile.SYMTYPE:
+            _set_mode(holder, name, entry.mode)
         _set_xattrs(f"/proc/self/fd/{holder}/{name}", entry)
         os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=holder, follow_symlinks=False)
 
@@ -229,13 +230,34 @@ class TreeWriter:
                 os.setxattr(self._root.directory([*parent, hidden]), _OVERLAY_OPAQUE, b"y")
 
 
-def failure(entry: Entry, error: OSError) -> Exception:
-    """What a failed system call says of a member, or of this host."""
+def failure(entry: Entry, error: OSError, where: str) -> Exception:
+    """What a failed system call says of a member, or of this host. where: what was written to."""
     if isinstance(error, ConnectionError):
         return error
     if error.errno in _ENTRY_ERRORS:
         return InvalidParameter(f"the archive's member {entry.name!r}: {error.strerror}")
-    return SystemFailure(f"cannot unpack the archive's member {entry.name!r}: {error.strerror}")
+    if error.errno == errno.EROFS:
+        return Forbidden(
+            f"the archive's member {entry.name!r} belongs where {where} is mounted read-only"
+        )
+    advice = f": make room for {where}" if error.errno in _FULL else ""
+    return SystemFailure(
+        f"cannot unpack the archive's member {entry.name!r}: {error.strerror}{advice}"
+    )
+
+
+def _set_mode(holder: int, name: str, mode: int) -> None:
+    """Set what the umask and the change of owner have taken from a device's mode.
+
+    By a descriptor: chmod(2) of a name would follow a link which has taken its place, out of the
+    tree.
+    """
+    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=holder)
+    try:
+        if not stat.S_ISLNK(os.fstat(descriptor).st_mode):
+            os.chmod(f"/proc/self/fd/{descriptor}", mode)
+    finally:
+        os.close(descriptor)
 
 
 def _set_xattrs(target: int | str, entry: Entry) -> None:

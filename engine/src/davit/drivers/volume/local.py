@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import shutil
 import socket
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from davit.drivers.volume import options as volume_options
 from davit.drivers.volume.options import MountPlan
 from davit.drivers.volume.usage import disk_usage
 from davit.errors import SystemFailure
-from davit.sys import mount
+from davit.sys import mount, trees
 from davit.sys.mountinfo import is_mounted
 from davit.sys.tasks import uncut
 
@@ -46,7 +45,7 @@ class LocalVolumes:
     async def delete(self, name: str) -> None:
         """Delete the data of a hidden volume."""
         hidden = self._root / f"{_REMOVED}{name}"
-        await asyncio.to_thread(shutil.rmtree, hidden, ignore_errors=True)
+        await asyncio.to_thread(_delete, hidden)
 
     async def recover(self, kept: Iterable[str]) -> None:
         """Finish or undo removals that a crash interrupted. kept: names that have a row."""
@@ -94,7 +93,7 @@ class LocalVolumes:
             if entry.name.startswith(_REMOVED) and name in kept:
                 entry.rename(self._root / name)
             elif entry.name.startswith(_REMOVED):
-                shutil.rmtree(entry, ignore_errors=True)
+                _delete(entry)
             elif name not in kept:
                 # Made, but never acknowledged. Data of unknown origin is left alone.
                 with contextlib.suppress(OSError):
@@ -168,3 +167,9 @@ async def _run(*argv: str) -> None:
     if process.returncode:
         words = errors.decode(errors="replace").strip()
         raise SystemFailure(f"{' '.join(argv)} failed: {words or f'exit {process.returncode}'}")
+
+
+def _delete(hidden: Path) -> None:
+    # What cannot go now goes at the next start.
+    with contextlib.suppress(OSError):
+        trees.remove(hidden)

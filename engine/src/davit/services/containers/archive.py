@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import posixpath
 import stat
-from collections.abc import AsyncIterator, Generator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
 from davit.drivers.tar.compression import HEAD, decompressed, is_compressed
@@ -22,28 +21,33 @@ from davit.services.containers import remapping, view
 from davit.services.containers.context import Context
 from davit.services.containers.view import View
 from davit.sys import inside, userns, users
+from davit.sys.tasks import in_thread
 
 
 async def status(ctx: Context, reference: str, path: str) -> PathStat:
     """Tell of a path. A link at its end is told of itself. Raises NotFound."""
     container = ctx.store.get(reference)
     async with view.opened(ctx, reference) as tree:
-        return await asyncio.to_thread(_status, container, tree, path)
+        return await in_thread(_status, container, tree, path)
 
 
 @asynccontextmanager
 async def get(
     ctx: Context, reference: str, path: str
-) -> AsyncIterator[tuple[PathStat, AsyncIterator[bytes]]]:
+) -> AsyncIterator[tuple[PathStat, AsyncGenerator[bytes, None]]]:
     """Open a path as an archive, whose members are below the path's last part. Raises NotFound."""
     container = ctx.store.get(reference)
     async with view.opened(ctx, reference) as tree:
-        found = await asyncio.to_thread(_status, container, tree, path)
+        found = await in_thread(_status, container, tree, path)
         packer = Packer(owner=tree.in_container)
         with ExitStack() as stack:
-            pieces = await asyncio.to_thread(_pack, stack, tree, path, found, packer)
+            try:
+                pieces = await in_thread(_pack, stack, tree, path, found, packer)
+            except OSError:  # it was there a moment ago
+                raise _missing(container, path) from None
             ctx.announce(container, "archive-path")
-            yield found, drawn(pieces)
+            async with aclosing(drawn(pieces)) as drawn_pieces:
+                yield found, drawn_pieces
 
 
 async def put(
@@ -63,14 +67,13 @@ async def put(
     """
     container = ctx.store.get(reference)
     async with view.opened(ctx, reference) as tree:
-        below = await asyncio.to_thread(_extraction_point, container, tree, path)
-        _check_writable(container, below)
+        below = await in_thread(_extraction_point, container, tree, path)
 
         def owner(uid: int, gid: int) -> tuple[int, int]:
             return tree.on_host(*(user if user is not None else (uid, gid)))
 
         given = own and container.config.user
-        user = await asyncio.to_thread(_user, container, tree) if given else None
+        user = await in_thread(_user, container, tree) if given else None
         parts = [part for part in below.split("/") if part]
 
         def work(source: Source) -> None:
@@ -84,15 +87,17 @@ async def put(
     ctx.announce(container, "extract-to-dir")
 
 
-async def export(ctx: Context, reference: str) -> AsyncIterator[bytes]:
+async def export(ctx: Context, reference: str) -> AsyncGenerator[bytes, None]:
     """Yield the container's root file system as an archive, without what is mounted in it."""
     container = ctx.store.get(reference)
     async with AsyncExitStack() as stack:
         tree = await stack.enter_async_context(view.opened(ctx, reference, mounts=False))
-        root = await asyncio.to_thread(os.open, tree.root, os.O_PATH | os.O_DIRECTORY)
-        stack.callback(os.close, root)
+        with_root = stack.enter_context(ExitStack())
+        root = await in_thread(_open_root, with_root, tree)
         ctx.announce(container, "export")
-        async for piece in drawn(Packer(owner=tree.in_container).pack(root, ".", "")):
+        packed = Packer(owner=tree.in_container).pack(root, ".", "")
+        pieces = await stack.enter_async_context(aclosing(drawn(packed)))
+        async for piece in pieces:
             yield piece
 
 
@@ -102,9 +107,12 @@ def _status(container: Container, tree: View, path: str) -> PathStat:
         found = os.fstat(descriptor)
         target = ""
         if stat.S_ISLNK(found.st_mode):
-            target = _link_target(stack, tree, path)
+            try:
+                target = _link_target(stack, tree, path)
+            except OSError:  # it was there a moment ago
+                raise _missing(container, path) from None
         return PathStat(
-            name=posixpath.basename(_absolute(path).rstrip("/")) or "/",
+            name="." if _is_contents(path) else posixpath.basename(_absolute(path)) or "/",
             size=found.st_size,
             mode=found.st_mode,
             mtime=found.st_mtime_ns,
@@ -112,27 +120,35 @@ def _status(container: Container, tree: View, path: str) -> PathStat:
         )
 
 
-def _open(stack: ExitStack, container: Container, tree: View, path: str) -> tuple[int, int]:
-    """Open the tree's root and a path in it, for looking only. A link is opened itself."""
+def _open_root(stack: ExitStack, tree: View) -> int:
     root = os.open(tree.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     stack.callback(os.close, root)
+    return root
+
+
+def _open(stack: ExitStack, container: Container, tree: View, path: str) -> tuple[int, int]:
+    """Open the tree's root and a path in it, for looking only. A link is opened itself."""
+    root = _open_root(stack, tree)
     # A path that ends in / or /. means what a link leads to.
-    follow = path.endswith(("/", "/."))
+    follow = path.endswith("/") or _is_contents(path)
     try:
         flags = os.O_PATH | (os.O_DIRECTORY if follow else os.O_NOFOLLOW)
         descriptor = inside.open_inside(root, _absolute(path), flags)
     except OSError as error:
         if error.errno == errno.ENOTDIR and follow:
             raise InvalidParameter(f"{path} in {container.name} is not a directory") from None
-        raise NotFound(f"Could not find the file {path} in container {container.name}") from None
+        raise _missing(container, path) from None
     stack.callback(os.close, descriptor)
     return root, descriptor
 
 
+def _missing(container: Container, path: str) -> NotFound:
+    return NotFound(f"Could not find the file {path} in container {container.name}")
+
+
 def _link_target(stack: ExitStack, tree: View, path: str) -> str:
     """Where a link leads in the end; its own words when that does not exist."""
-    root = os.open(tree.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    stack.callback(os.close, root)
+    root = _open_root(stack, tree)
     try:
         end = inside.open_inside(root, _absolute(path), os.O_PATH)
     except OSError:
@@ -147,54 +163,49 @@ def _link_target(stack: ExitStack, tree: View, path: str) -> str:
 def _pack(
     stack: ExitStack, tree: View, path: str, found: PathStat, packer: Packer
 ) -> Generator[bytes, None, None]:
-    root = os.open(tree.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    stack.callback(os.close, root)
+    root = _open_root(stack, tree)
     absolute = _absolute(path)
     if stat.S_ISDIR(found.mode):
         directory = inside.open_inside(root, absolute, os.O_RDONLY | os.O_DIRECTORY)
         stack.callback(os.close, directory)
         # As Docker names them: after the last part, which may be a dot.
-        last = "." if path.endswith("/.") else found.name
-        return packer.pack(directory, ".", last)
+        return packer.pack(directory, ".", found.name)
     parent = inside.open_inside(root, posixpath.dirname(absolute), os.O_RDONLY | os.O_DIRECTORY)
     stack.callback(os.close, parent)
     return packer.pack(parent, found.name, found.name)
 
 
 def _extraction_point(container: Container, tree: View, path: str) -> str:
-    """Return the directory's path in the container, without links."""
-    root = os.open(tree.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        descriptor = inside.open_inside(root, _absolute(path), os.O_PATH)
+    """Return the directory's path in the container, without links. Raises Forbidden."""
+    with ExitStack() as stack:
+        root = _open_root(stack, tree)
         try:
-            if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                raise InvalidParameter(f"extraction point {path} is not a directory")
-            return inside.path_inside(root, descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError:
-        raise NotFound(f"Could not find the file {path} in container {container.name}") from None
-    finally:
-        os.close(root)
+            descriptor = inside.open_inside(root, _absolute(path), os.O_PATH)
+        except OSError:
+            raise _missing(container, path) from None
+        stack.callback(os.close, descriptor)
+        if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise InvalidParameter(f"extraction point {path} is not a directory")
+        below = inside.path_inside(root, descriptor)
+        if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+            raise _read_only(container, below)
+        return below
 
 
-def _check_writable(container: Container, path: str) -> None:
-    """Raise Forbidden for what the container itself may not write to."""
+def _read_only(container: Container, path: str) -> Forbidden:
+    """What the container itself may not write to, in Docker's words."""
     holders = [
-        point
+        point.destination
         for point in container.mounts
         if path == point.destination or path.startswith(f"{point.destination.rstrip('/')}/")
     ]
     if holders:
-        holder = max(holders, key=lambda point: len(point.destination))
-        if not holder.rw:
-            raise Forbidden(
-                f"mounted volume is marked read-only: {holder.destination} in {container.name}"
-            )
-    elif container.host_config.readonly_rootfs and path.rstrip("/") not in {
-        target.rstrip("/") for target in container.host_config.tmpfs
-    }:
-        raise Forbidden(f"container rootfs is marked read-only: {container.name}")
+        return Forbidden(
+            f"mounted volume is marked read-only: {max(holders, key=len)} in {container.name}"
+        )
+    if container.host_config.readonly_rootfs:
+        return Forbidden(f"container rootfs is marked read-only: {container.name}")
+    return Forbidden(f"{path} is mounted read-only in {container.name}")
 
 
 def _plain(source: Source) -> Source:
@@ -207,6 +218,11 @@ def _user(container: Container, tree: View) -> tuple[int, int]:
     return found.uid, found.gid
 
 
+def _is_contents(path: str) -> bool:
+    """Whether the path ends in a dot: what is in a directory, and not the directory."""
+    return posixpath.basename(path) == "."
+
+
 def _absolute(path: str) -> str:
-    """A path as it is meant in the container; ``..`` and links are the kernel's to resolve."""
-    return posixpath.join("/", path)
+    """A path as Docker means it: ``..`` goes by the words, links are the kernel's to resolve."""
+    return posixpath.normpath(f"/{path.lstrip('/')}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from davit.errors import NotFound
 from davit.model.container import Container
 from davit.services.containers import image_mounts, networks, prepare
 from davit.services.containers.context import Context
+from davit.sys import trees
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ async def remove_tree(path: Path) -> None:
 
     def delete() -> None:
         try:
-            shutil.rmtree(path)
+            trees.remove(path)
         except FileNotFoundError:
             pass
         except OSError as error:

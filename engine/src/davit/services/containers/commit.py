@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AsyncExitStack, suppress
 
 import msgspec
 
-from davit.errors import Conflict, SystemFailure
+from davit.errors import Conflict, NotFound, SystemFailure
 from davit.model.config import ContainerConfig
 from davit.model.container import Container, Status
 from davit.model.image import CommitSource, CommitWish, Image
 from davit.services.containers import changes, merge, pause
 from davit.services.containers.context import Context
+
+logger = logging.getLogger(__name__)
 
 
 async def commit(
@@ -31,12 +34,22 @@ async def commit(
         if still and container.state.status is Status.RUNNING:
             # One that ends just now fails in the runtime (a conflict) or in its cgroup, which is
             # gone; one that somebody else paused is a conflict, too. All of them are still.
-            with suppress(Conflict, SystemFailure):
-                await pause.pause(ctx, container.id)
-                stack.push_async_callback(pause.unpause, ctx, container.id)
+            with suppress(Conflict):
+                try:
+                    await pause.pause(ctx, container.id)
+                except SystemFailure as error:
+                    # It may be paused all the same: a full disk takes no word of it.
+                    logger.info("%s while it is committed: %s", container.id, error)
+                stack.push_async_callback(_go_on, ctx, container)
         image = await ctx.images.commit(await source(ctx, container, override), wish)
     ctx.announce(container, "commit", comment=wish.comment, imageID=image.id, imageRef=wish.tag)
     return image
+
+
+async def _go_on(ctx: Context, container: Container) -> None:
+    """Let it go on, if it has not ended and nobody has done so meanwhile: the image is made."""
+    with suppress(Conflict, NotFound):
+        await pause.unpause(ctx, container.id)
 
 
 async def source(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
 
 from davit.model.config import ContainerConfig
@@ -125,7 +125,7 @@ class ContainerService:
 
     def get_archive(
         self, reference: str, path: str
-    ) -> AbstractAsyncContextManager[tuple[PathStat, AsyncIterator[bytes]]]:
+    ) -> AbstractAsyncContextManager[tuple[PathStat, AsyncGenerator[bytes, None]]]:
         return archive.get(self._ctx, reference, path)
 
     async def put_archive(
@@ -139,7 +139,7 @@ class ContainerService:
     ) -> None:
         await archive.put(self._ctx, reference, path, chunks, replace=replace, own=own)
 
-    def export(self, reference: str) -> AsyncIterator[bytes]:
+    def export(self, reference: str) -> AsyncGenerator[bytes, None]:
         """Raises NotFound before the first byte."""
         return archive.export(self._ctx, self._ctx.store.get(reference).id)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from davit.model.volume import MountPoint
 from davit.services.containers import image_mounts, remapping, rootfs, subpath
 from davit.services.containers.context import Context
 from davit.sys import inside, mount
-from davit.sys.tasks import uncut
+from davit.sys.tasks import in_thread, uncut
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,32 @@ async def _live(ctx: Context, container: Container, *, mounts: bool) -> AsyncIte
     """The tree of a running container: with mounts, that of its own mount namespace."""
     remap = remapping.of(ctx, container)
     path = f"/proc/{container.state.pid}/root" if mounts else str(ctx.paths.rootfs(container.id))
-    try:
-        root = await asyncio.to_thread(os.open, path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise SystemFailure(
-            f"container {container.name} has ended meanwhile ({error.strerror}): try again"
-        ) from None
-    try:
+    with ExitStack() as stack:
+        try:
+            root = await in_thread(_open, stack, path)
+            if mounts:
+                await in_thread(_check_inside, container)
+        except OSError as error:
+            raise SystemFailure(
+                f"container {container.name} has ended meanwhile ({error.strerror}): try again"
+            ) from None
         yield View(f"/proc/self/fd/{root}/.", remap.ids if remap else None)
-    finally:
-        os.close(root)
+
+
+def _open(stack: ExitStack, path: str) -> int:
+    root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    stack.callback(os.close, root)
+    return root
+
+
+def _check_inside(container: Container) -> None:
+    """Raise OSError unless the process is the container's still, and none of the host's.
+
+    Its number may have been given anew since the container ended; no process leaves its cgroup.
+    """
+    groups = Path(f"/proc/{container.state.pid}/cgroup").read_text()
+    if container.id not in groups:
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
 
 
 @asynccontextmanager
@@ -107,6 +124,10 @@ async def _assemble(
             await ctx.volumes.mount(point.name, container.id)
         if point.type in ("volume", "bind", "image"):
             await asyncio.to_thread(_bind, root, point)
+    if container.host_config.readonly_rootfs:
+        # Also for who comes there by a link in a volume.
+        flags = mount.MS_BIND | mount.MS_REMOUNT | mount.MS_RDONLY
+        await asyncio.to_thread(mount.mount, "", root, "", flags=flags)
 
 
 def _bind(root: Path, point: MountPoint) -> None:

@@ -142,8 +142,10 @@ class Content:
             try:
                 await asyncio.to_thread(write)
                 await self.rows.tag((self._row(image), image.tags) for image in images)
-            except BaseException:
+            except BaseException as error:
                 await self._sweep()
+                if isinstance(error, OSError):
+                    raise self.unpacker.failure(error) from error
                 raise
             return [self.rows.get(image.id) for image in images]
 

@@ -6,16 +6,16 @@ the same bytes wherever they came from.
 
 from __future__ import annotations
 
-import asyncio
 import tarfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
 from davit.drivers.tar.compression import decompressed
 from davit.drivers.tar.reader import BLOCK
-from davit.drivers.tar.stream import CHUNK, Hashed
+from davit.drivers.tar.stream import CHUNK, Hashed, drawn
 from davit.errors import InvalidParameter, SystemFailure
 from davit.model import codec
 from davit.model.image import Image, Layer
@@ -59,17 +59,17 @@ def choose(content: Content, names: Iterable[str]) -> list[Choice]:
     return list(chosen.values())
 
 
-async def save(content: Content, chosen: Iterable[Choice]) -> AsyncIterator[bytes]:
+async def save(content: Content, chosen: Iterable[Choice]) -> AsyncGenerator[bytes, None]:
     """Yield the archive. Raises SystemFailure when a layer is damaged on disk."""
     chosen = list(chosen)
     with content.hold() as held:
         held.update(layer for choice in chosen for layer in choice.image.layers)
-        pieces = _archive(content, chosen)
-        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-            yield piece
+        async with aclosing(drawn(_archive(content, chosen))) as pieces:
+            async for piece in pieces:
+                yield piece
 
 
-def _archive(content: Content, chosen: list[Choice]) -> Iterator[bytes]:
+def _archive(content: Content, chosen: list[Choice]) -> Generator[bytes, None, None]:
     layers = {
         diff_id: content.layers.get(diff_id) for choice in chosen for diff_id in choice.image.layers
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -145,7 +145,7 @@ class ImageService:
                 self._tell("load", image)
         return [image for image, _ in loaded]
 
-    def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
+    def save(self, names: Sequence[str]) -> AsyncGenerator[bytes, None]:
         """Return an archive of these images. Raises NotFound before the first byte."""
         chosen = save.choose(self.content, names)
         for choice in chosen:

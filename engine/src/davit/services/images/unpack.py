@@ -50,8 +50,15 @@ class Unpacker:
         expected: digest of the stream as it comes. whole: refuse a tar without end mark.
         Raises InvalidParameter, SystemFailure (disk full); then nothing of the layer is left.
         """
-        writer = self._blobs.writer()
-        tree = self._layers.stage()
+        try:
+            tree = self._layers.stage()
+            try:
+                writer = self._blobs.writer()
+            except OSError:
+                self._layers.discard(tree)
+                raise
+        except OSError as error:
+            raise self.failure(error) from error
         copied = _Copied(source, writer)
         try:
             try:
@@ -68,7 +75,7 @@ class Unpacker:
             writer.discard()
             self._layers.discard(tree)
             if isinstance(error, OSError) and not isinstance(error, ConnectionError):
-                raise SystemFailure(f"cannot store the layer: {error.strerror}") from error
+                raise self.failure(error) from error
             raise
         return Staged(layer, tree, writer)
 
@@ -88,6 +95,13 @@ class Unpacker:
         """Leave nothing of a layer that was not committed. Idempotent."""
         staged.blob.discard()
         self._layers.discard(staged.tree)
+
+    def failure(self, error: OSError) -> SystemFailure:
+        """What a failed write says."""
+        return SystemFailure(
+            f"cannot store the image in {self._blobs.root}: {error.strerror}: make room on that "
+            "disk, and check that it can be written to"
+        )
 
     @staticmethod
     def _unpack(copied: _Copied, writer: BlobWriter, tree: Path, whole: bool) -> Layer:
