@@ -142,6 +142,7 @@ def test_a_bad_file_is_named(
         (["--add-runtime", "runc=/x"], "runtime name 'runc' is reserved"),
         (["--add-runtime", "a=/x", "--add-runtime", "a=/y"], "runtime 'a' was already defined"),
         (["--add-runtime", "a=/x", "--default-runtime", "/y/a"], "would be called as the runtime"),
+        (["--default-cgroupns-mode", "own"], "use private or host"),
         (["--no-such-flag"], "--no-such-flag"),
         (["--config", "/no/such/file"], "cannot read /no/such/file"),
     ],

@@ -51,6 +51,8 @@ class Settings:
     conmon: executable; as all of them, looked up in PATH when not absolute.
     userns_remap: whose subordinate IDs containers have: a user, ``user:group``, numbers, or
         ``default`` for the user ``davit``; empty for the host's IDs.
+    default_cgroupns_mode: ``private`` or ``host`` for containers that do not say; empty for what
+        Docker does: ``private`` on cgroup v2, ``host`` on v1.
     log_driver, log_opts: of containers that name no driver; the options also of those that name
         this one.
     bridge: interface name of the default network; ``none`` for no default network;
@@ -81,6 +83,7 @@ class Settings:
     conmon: str = "conmon"
     init_path: str = ""
     userns_remap: str = ""
+    default_cgroupns_mode: str = ""
     bridge: str = ""
     icc: bool = True
     ip_masq: bool = True

@@ -110,6 +110,12 @@ def _runtime(text: str) -> tuple[str, str]:
     return name, program
 
 
+def _cgroupns_mode(text: str) -> str:
+    if text not in ("private", "host"):
+        raise InvalidParameter(f"{text!r} is no mode of cgroup namespaces: use private or host")
+    return text
+
+
 def _pool(text: str) -> AddressPool:
     pairs = dict(part.partition("=")[::2] for part in text.split(","))
     if set(pairs) != {"base", "size"} or not pairs["size"].isdigit():
@@ -160,6 +166,13 @@ OPTIONS = (
         "userns_remap",
         "USER",
         "user[:group] whose subordinate IDs containers run with; default: davit",
+    ),
+    Option(
+        ("default-cgroupns-mode",),
+        "default_cgroupns_mode",
+        "MODE",
+        "cgroup namespace of containers: private, host",
+        _cgroupns_mode,
     ),
     Option(
         ("bridge",), "bridge", "NAME", "interface of the default network, none for none", short="-b"

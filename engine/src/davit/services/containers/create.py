@@ -157,6 +157,13 @@ def _check_platform(image: Image, reference: str, asked: str) -> list[str]:
     ]
 
 
+def _cgroupns_mode(ctx: Context, *, privileged: bool) -> str:
+    """On cgroup v1 the host's, as with Docker: there, old programs look for their own path."""
+    if ctx.host.cgroup_version == 2:
+        return ctx.settings.default_cgroupns_mode or "private"
+    return "host" if privileged else ctx.settings.default_cgroupns_mode or "host"
+
+
 def _with_defaults(ctx: Context, asked: HostConfig) -> HostConfig:
     """Fill in what the API shows for an option that was not given; name containers by their ID."""
     policy, log = asked.restart_policy, asked.log_config
@@ -165,7 +172,7 @@ def _with_defaults(ctx: Context, asked: HostConfig) -> HostConfig:
         network_mode=_by_id(ctx, endpoints.mode_of(asked)),
         ipc_mode=_ipc_mode(ctx, asked.ipc_mode or "private"),
         pid_mode=_by_id(ctx, asked.pid_mode),
-        cgroupns_mode=asked.cgroupns_mode or ("host" if asked.privileged else "private"),
+        cgroupns_mode=asked.cgroupns_mode or _cgroupns_mode(ctx, privileged=asked.privileged),
         restart_policy=msgspec.structs.replace(policy, name=policy.name or "no"),
         log_config=log_options.complete(
             log, LogConfig(type=ctx.settings.log_driver, config=dict(ctx.settings.log_opts))
