@@ -110,11 +110,19 @@ def test_strangers_tables_stay_as_they_are(host: Apart) -> None:
 
 def test_a_deleted_bridge_comes_back_with_what_was_plugged_in(host: Apart) -> None:
     bridges = [f"davit-{host.settings.instance}"]
-    bridges.append(
-        "br-" + host.docker("network", "inspect", "-f", "{{.Id}}", "app").stdout.decode()[:12]
-    )
+    for network in ("app", "six"):
+        shown = host.docker("network", "inspect", "-f", "{{.Id}}", network).stdout.decode()
+        bridges.append(f"br-{shown[:12]}")
+
+    def addresses() -> list[str]:
+        shown = [line.split() for line in host.on_host("ip", "-o", "address").splitlines()]
+        return sorted(words[3] for words in shown if words[1] in bridges and "global" in words)
+
+    before = addresses()
     for bridge in bridges:
         host.on_host("ip", "link", "delete", bridge)
+    until(lambda: addresses() == before)
+    assert len(before) == 4, "one of IPv6"
     until(host.answers)
     ping = ("exec", "cli", "ping", "-c1", "-w1", "web")
     until(lambda: host.docker(*ping, check=False).returncode == 0)
