@@ -26,14 +26,24 @@ _START_TIMEOUT = 20
 
 
 @contextlib.contextmanager
-def registry(directory: Path, *, auth: bool = False) -> Iterator[str]:
-    """Yield ``127.0.0.1:PORT``. auth: only for :data:`USER`."""
+def registry(
+    directory: Path, *, auth: bool = False, tls: Path | None = None, clients: Path | None = None
+) -> Iterator[str]:
+    """Yield ``127.0.0.1:PORT``. auth: only for :data:`USER`.
+
+    tls: directory with cert.pem and key.pem. clients: who must have signed a client's certificate.
+    """
     address = f"127.0.0.1:{free_port()}"
+    front: dict[str, Any] = {"addr": address}
+    if tls:
+        front["tls"] = {"certificate": str(tls / "cert.pem"), "key": str(tls / "key.pem")}
+        if clients:
+            front["tls"] = {**front["tls"], "clientcas": [str(clients)]}
     settings: dict[str, object] = {
         "version": 0.1,
         "log": {"level": "error"},
         "storage": {"filesystem": {"rootdirectory": str(directory / "registry")}},
-        "http": {"addr": address},
+        "http": front,
     }
     if auth:
         users = directory / "htpasswd"

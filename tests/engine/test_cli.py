@@ -22,6 +22,8 @@ def test_flags_of_dockerd() -> None:
         *("--fixed-cidr", "10.9.0.0/25", "--default-address-pool", "base=10.8.0.0/16,size=24"),
         *("--dns", "10.0.0.53", "--dns-search", "example.org", "--dns-opt", "ndots:1"),
         *("--label", "a=b", "--label", "c=d", "-l", "warn", "--default-runtime", "crun"),
+        *("--insecure-registry", "R.example:5000", "--insecure-registry", "10.0.0.0/8"),
+        *("--registry-mirror", "https://mirror.example"),
         *("--shutdown-timeout", "3", "--init-path", "/usr/bin/tini"),
         *("--tlsverify", "--tlscacert", "/t/ca", "--tlscert=/t/c", "--tlskey", "/t/k"),
     )
@@ -40,6 +42,8 @@ def test_flags_of_dockerd() -> None:
         dns=("10.0.0.53",),
         dns_search=("example.org",),
         dns_options=("ndots:1",),
+        insecure_registries=("r.example:5000", "10.0.0.0/8"),
+        registry_mirrors=("https://mirror.example/",),
         labels=("a=b", "c=d"),
         log_level="warn",
         runtime="crun",
@@ -129,6 +133,12 @@ def test_a_bad_file_is_named(
     [
         (["--bip", "10.0.0.1"], "--bip"),
         (["--dns", "nowhere"], "--dns: 'nowhere' is not an IP address"),
+        (
+            ["--insecure-registry", "http://x"],
+            "insecure registry http://x should not contain '://'",
+        ),
+        (["--registry-mirror", "mirror"], 'invalid mirror: "mirror" is not http://HOST'),
+        (["--registry-mirror", "http://x/y"], "invalid mirror: path, query, or fragment at end"),
         (["--default-address-pool", "10.0.0.0/8"], "use base=10.0.0.0/16,size=24"),
         (["--default-address-pool", "base=10.0.0.0/16,size=8"], "no /8 fits into 10.0.0.0/16"),
         (["--fixed-cidr", "10.0.0.1/24"], "has host bits set"),

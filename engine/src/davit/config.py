@@ -11,6 +11,8 @@ DEFAULT_CONFIG_FILE = Path("/etc/davit/davit.toml")
 DEFAULT_DATA_ROOT = Path("/var/lib/davit")
 DEFAULT_RUN_ROOT = Path("/run/davit")
 DEFAULT_TLS = Path("/etc/davit/tls")
+REGISTRY_CERTIFICATES = (Path("/etc/davit/certs.d"), Path("/etc/docker/certs.d"))
+"""Of registries, in a directory for each ``host[:port]``."""
 DEFAULT_HOST = "unix:///run/davit/davit.sock"
 
 
@@ -100,6 +102,8 @@ class Settings:
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
+    registry_mirrors: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     log_driver: str = "json-file"
     log_opts: tuple[tuple[str, str], ...] = ()

@@ -35,7 +35,7 @@ from davit.api.routes import (
 from davit.api.routes import exec as exec_
 from davit.api.server import Server
 from davit.api.tls import TlsFiles
-from davit.config import Settings, reloaded
+from davit.config import REGISTRY_CERTIFICATES, Settings, reloaded
 from davit.drivers.cgroup import UsageReader
 from davit.drivers.conmon import ConmonMonitors
 from davit.drivers.conmon.layout import Layout
@@ -147,7 +147,11 @@ async def _serve(
             container_rows,
             event_service.publish,
         )
-        registry_client = RegistryClient(LOOPBACK)
+        registry_client = RegistryClient(
+            (*LOOPBACK, *settings.insecure_registries),
+            settings.registry_mirrors,
+            REGISTRY_CERTIFICATES,
+        )
         remote_images = RemoteImages(image_service.content, registry_client, event_service.publish)
         volume_service = VolumeService(
             volume_rows, LocalVolumes(paths.volumes), container_rows, event_service.publish

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from davit.config import AddressPool
 from davit.errors import InvalidParameter
@@ -90,6 +91,25 @@ def _of(version: int, convert: Callable[[str], str]) -> Callable[[str], str]:
         return value
 
     return converted
+
+
+def _insecure(text: str) -> str:
+    if "://" in text or ("/" in text and not text.rpartition("/")[2].isdigit()):
+        raise InvalidParameter(
+            f"insecure registry {text} should not contain '://' or a path: use host[:port] or CIDR"
+        )
+    return text.lower()
+
+
+def _mirror(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise InvalidParameter(f'invalid mirror: "{text}" is not http://HOST or https://HOST')
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise InvalidParameter(
+            f'invalid mirror: path, query, or fragment at end of the URI "{text}": leave it out'
+        )
+    return f"{parts.scheme}://{parts.netloc}/"
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -221,6 +241,22 @@ OPTIONS = (
     Option(("dns",), "dns", "ADDRESS", "name server for containers", _address, many=True),
     Option(("dns-search",), "dns_search", "DOMAIN", "search domain for containers", many=True),
     Option(("dns-opt",), "dns_options", "OPTION", "resolver option for containers", many=True),
+    Option(
+        ("insecure-registry", "insecure-registries"),
+        "insecure_registries",
+        "HOST",
+        "host[:port] or CIDR of registries without verified TLS",
+        _insecure,
+        many=True,
+    ),
+    Option(
+        ("registry-mirror", "registry-mirrors"),
+        "registry_mirrors",
+        "URL",
+        "asked for Docker Hub's images before it",
+        _mirror,
+        many=True,
+    ),
     Option(("label",), "labels", "KEY=VALUE", "label of this engine", many=True),
     Option(("log-driver",), "log_driver", "DRIVER", ", ".join(log_options.DRIVERS)),
     Option(("log-opt", "log-opts"), "log_opts", "KEY=VALUE", "of this driver", _pair, many=True),

@@ -139,3 +139,15 @@ def test_events_have_the_old_fields_where_docker_has_them(kind: str, old: dict[s
     seen = render.event(row)
     assert {key: seen[key] for key in ("status", "id", "from") if key in seen} == old
     assert (seen["time"], seen["timeNano"]) == (1, 1500000000)
+
+
+def test_registries() -> None:
+    settings = Settings(
+        insecure_registries=("10.0.0.0/8", "box:5000"), registry_mirrors=("http://mirror/",)
+    )
+    shown = render.info(overview(settings), (1, 51))["RegistryConfig"]
+    assert shown["InsecureRegistryCIDRs"] == ["127.0.0.0/8", "::1/128", "10.0.0.0/8"]
+    assert shown["Mirrors"] == ["http://mirror/"]
+    hub, box = shown["IndexConfigs"]["docker.io"], shown["IndexConfigs"]["box:5000"]
+    assert (hub["Secure"], hub["Official"], hub["Mirrors"]) == (True, True, ["http://mirror/"])
+    assert (box["Secure"], box["Official"], box["Mirrors"]) == (False, False, [])

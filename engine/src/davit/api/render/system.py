@@ -7,6 +7,7 @@ from urllib.request import getproxies
 
 from davit import __version__
 from davit.api.routing import API_VERSION, MIN_API_VERSION
+from davit.config import Settings
 from davit.model import log_options, times
 from davit.model.event import Event
 from davit.model.registry import LOOPBACK
@@ -114,13 +115,7 @@ def info(seen: Overview, api: tuple[int, int]) -> dict[str, Any]:
         "NCPU": host.cpus,
         "MemTotal": host.memory,
         "IndexServerAddress": "https://index.docker.io/v1/",
-        "RegistryConfig": {
-            "InsecureRegistryCIDRs": LOOPBACK,
-            "IndexConfigs": {
-                "docker.io": {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}
-            },
-            "Mirrors": [],
-        },
+        "RegistryConfig": _registries(settings),
         "GenericResources": None,
         "HttpProxy": _proxy("http"),
         "HttpsProxy": _proxy("https"),
@@ -181,6 +176,30 @@ def _as_of(shown: dict[str, Any], api: tuple[int, int]) -> dict[str, Any]:
     if api < (1, 42):
         shown["KernelMemory"] = False
     return shown
+
+
+def _index(name: str, mirrors: list[str]) -> dict[str, Any]:
+    return {"Name": name, "Mirrors": mirrors, "Secure": False, "Official": False}
+
+
+def _registries(settings: Settings) -> dict[str, Any]:
+    """Networks and hosts are insecure each in a place of their own."""
+    ranges = [entry for entry in settings.insecure_registries if "/" in entry]
+    hosts = [entry for entry in settings.insecure_registries if "/" not in entry]
+    mirrors = list(settings.registry_mirrors)
+    return {
+        "InsecureRegistryCIDRs": [*LOOPBACK, *ranges],
+        "IndexConfigs": {
+            "docker.io": {
+                "Name": "docker.io",
+                "Mirrors": mirrors,
+                "Secure": True,
+                "Official": True,
+            },
+            **{host: _index(host, []) for host in hosts},
+        },
+        "Mirrors": mirrors,
+    }
 
 
 def _filesystem(kind: str) -> str:

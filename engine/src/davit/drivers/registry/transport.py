@@ -93,7 +93,9 @@ class Transport:
         except aiohttp.ClientConnectorError as error:
             raise Unavailable(f'{method.capitalize()} "{url}": {_reason(error)}') from error
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise Temporary(f'{method.capitalize()} "{url}": {_reason(error)}') from error
+            # A server that wants another certificate from us will want it the next time, too.
+            kind = Unavailable if "alert" in str(error).lower() else Temporary
+            raise kind(f'{method.capitalize()} "{url}": {_reason(error)}') from error
 
     async def base(self, host: str) -> tuple[str, ssl.SSLContext]:
         """Return the URL at which a registry answers, and the TLS settings for it.

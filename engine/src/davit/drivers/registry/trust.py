@@ -43,7 +43,7 @@ def _partner(file: Path, suffix: str) -> Path:
     partner = file.with_suffix(suffix)
     if not partner.exists():
         raise InvalidParameter(
-            f"missing key {partner.name} for client certificate {file.name} in {file.parent}: "
+            f"missing {partner.name} for {file.name} in {file.parent}: "
             "a client certificate needs NAME.cert and NAME.key"
         )
     return partner
