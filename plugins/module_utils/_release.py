@@ -51,8 +51,7 @@ def install(root: str, version: str, archive: str, sha256: str) -> None:
     with tarfile.open(archive) as bundle:
         bundle.extractall(incoming)
     _set_interpreter(os.path.join(incoming, "bin", "davitd"))
-    # The files never change, so there is no need to look at their times at each start. Without
-    # docstrings (-OO) the engine is 1.5 MB smaller.
+    # The files never change, so there is no need to look at their times at each start.
     compileall.compile_dir(
         os.path.join(incoming, "lib"),
         stripdir=incoming,
@@ -104,8 +103,11 @@ def _python() -> str:
 
 
 def _set_interpreter(launcher: str) -> None:
-    """Make the launcher run by the Python that the bundle was chosen for."""
+    """Make the launcher run by the Python that the bundle was chosen for.
+
+    Without docstrings, asserts and the columns of tracebacks (from 3.11) davitd is 2 MB smaller.
+    """
     with open(launcher, encoding="utf-8") as file:
         text = file.read()
     with open(launcher, "w", encoding="utf-8") as file:
-        file.write(f"#!{sys.executable} -ISOO\n{text}")
+        file.write(f"#!{sys.executable} -ISOOXno_debug_ranges\n{text}")

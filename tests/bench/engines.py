@@ -53,11 +53,11 @@ def enter_namespaces(module: str) -> None:
 def start_davit(
     root: Path, *flags: str, program: Sequence[str] = ("-m", "davit")
 ) -> Iterator[Engine]:
-    """Start davitd from this clone, as a host has it: compiled before, without docstrings.
+    """Start davitd from this clone, as a host's launcher does: compiled before, no docstrings.
 
     program: what Python is to run.
     """
-    python = [sys.executable, "-OO"]
+    python = [sys.executable, "-OOXno_debug_ranges"]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     subprocess.run([*python, "-c", "import davit.daemon"], check=True, env=environment)
     roots = ["--data-root", str(root / "data"), "--run-root", str(root / "run")]

@@ -18,4 +18,5 @@ def test_the_suite_passes_on_davit() -> None:
         capture_output=True,
         text=True,
     )
+    print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
