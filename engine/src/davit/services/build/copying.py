@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from davit.drivers.tar.compression import decompressed
 from davit.drivers.tar.extract import extract
 from davit.drivers.tar.pack import Packer, attributes
+from davit.drivers.tar.reader import TarReader
 from davit.drivers.tar.root import Root
 from davit.drivers.tar.stream import CHUNK, Pieces
 from davit.errors import InvalidParameter
@@ -49,12 +51,14 @@ class Found:
 class Target:
     """Where files go and how. path: absolute in the image; many: it has to be a directory.
 
-    owner: what owners on disk become; mode: instead of each file's own; ignored: left out.
+    owner: what owners on disk become; unpacked: those in archives; made_by: of directories on the
+    way; mode: instead of each file's own; ignored: left out.
     """
 
     path: str
     many: bool
     owner: Owner
+    unpacked: Owner
     made_by: tuple[int, int] = (0, 0)
     mode: int | None = None
     ignored: Ignored | None = None
@@ -106,6 +110,15 @@ def make_directory(tree: Path, path: str, owner: tuple[int, int]) -> None:
                 os.fchown(descriptor, *owner)
 
 
+def is_archive(path: Path) -> bool:
+    """Whether this is a tar archive, compressed or not, as its beginning tells."""
+    with path.open("rb") as file:
+        try:
+            return next(iter(TarReader(decompressed(file))), None) is not None
+        except InvalidParameter:
+            return False
+
+
 def _resolve(root: Path, path: str, name: str, what: str) -> Found:
     with ExitStack() as stack:
         base = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -136,6 +149,9 @@ def _names(root: Path, prefix: str, depth: int) -> Iterator[str]:
 
 
 def _copy(source: Found, tree: Path, target: Target) -> None:
+    if source.is_archive:
+        _unpack(source, tree, target)
+        return
     path = target.path
     with ExitStack() as stack:
         if source.is_directory:
@@ -163,6 +179,19 @@ def _copy(source: Found, tree: Path, target: Target) -> None:
             _parts(below),
             replace=True,
             owner=lambda uid, gid: (uid, gid),
+            mode=target.mode,
+        )
+
+
+def _unpack(source: Found, tree: Path, target: Target) -> None:
+    make_directory(tree, target.path, target.made_by)
+    with (source.root / source.path).open("rb") as file:
+        extract(
+            decompressed(file),
+            str(tree),
+            _parts(target.path),
+            replace=True,
+            owner=target.unpacked,
             mode=target.mode,
         )
 
@@ -206,8 +235,3 @@ def _hash(whole: Hash, place: str, name: str, below: str, target: Target) -> Non
 
 def _parts(path: str) -> list[str]:
     return [part for part in path.split("/") if part not in ("", ".")]
-
-
-def exclusions(patterns: Sequence[str]) -> Ignored | None:
-    """What ``--exclude`` leaves out."""
-    return Ignored(patterns) if patterns else None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
+import itertools
+import os
 import posixpath
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -11,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from davit.drivers import download
 from davit.errors import InvalidParameter, NotSupported
 from davit.model.build import Command
 from davit.model.config import ContainerConfig
@@ -25,6 +29,8 @@ from davit.spec.dockerfile.match import Ignored
 from davit.sys import users
 
 ImageOf = Callable[[str, int], Awaitable["Image | None"]]
+_GIT = re.compile(r"git@|git://|ssh://|https?://[^#?]*\.git(#|\Z)")
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _HEREDOC = re.compile(r"<<(-?)(['\"]?)([A-Za-z_][\w.]*)\2\Z")
 
 
@@ -52,6 +58,7 @@ class Files:
         self._scratch = scratch
         self._image_of = image_of
         self._escape = escape
+        self._numbers = itertools.count()
 
     @asynccontextmanager
     async def opened(
@@ -76,8 +83,14 @@ class Files:
                 root = await self._tree(stack, image.layers if image is not None else [])
             else:
                 root = self._context.root
-            find = functools.partial(self._find, command, values, root, sources)
-            found = await asyncio.to_thread(find)
+            find = functools.partial(self._find, command, values, root)
+            here = [source for source in sources if not _is_remote(command, source)]
+            found = await asyncio.to_thread(find, here, flags) if here else []
+            for url in sources:
+                if url not in here:
+                    found.append(await self._download(url, destination, flags))
+            if not found:
+                raise InvalidParameter(f"{command.name} failed: no source files were specified")
             owner = flags.get("chown", "")
             ids = await self._owner(stack, owner, layers) if owner else None
             target = _target(destination, config, flags, found, ids, foreign=bool(origin))
@@ -112,6 +125,7 @@ class Files:
         values: Mapping[str, str],
         root: Path,
         sources: Sequence[str],
+        flags: Mapping[str, str],
     ) -> list[Found]:
         documents = iter(command.heredocs)
         found: list[Found] = []
@@ -126,18 +140,57 @@ class Files:
                 found.append(self._document(here[3], text))
             else:
                 found += copying.find(root, source, command.name)
-        if not found:
-            raise InvalidParameter(f"{command.name} failed: no source files were specified")
+        if command.name == "ADD" and flags.get("unpack", "true") == "true":
+            found = [_unpacked(one) for one in found]
         return found
+
+    async def _download(self, url: str, destination: str, flags: Mapping[str, str]) -> Found:
+        name = download.filename(url)
+        if destination.endswith("/") and not name:
+            raise InvalidParameter(f"cannot determine filename for source {url}")
+        directory = self._scratch / "downloads" / f"{next(self._numbers)}"
+        await asyncio.to_thread(directory.mkdir, parents=True)
+        # Under a name of its own: the URL's may be anything.
+        path = directory / "file"
+        got = await download.download(url, path)
+        wanted = flags.get("checksum", got.digest)
+        if wanted != got.digest:
+            raise InvalidParameter(f"digest mismatch {got.digest}: {wanted} of {url}")
+        await asyncio.to_thread(_finish, path, got.modified)
+        found = Found(directory, path.name, name or posixpath.basename(destination), False)
+        unpack = flags.get("unpack", "false") == "true"
+        return await asyncio.to_thread(_unpacked, found) if unpack else found
 
     def _document(self, name: str, text: str) -> Found:
         """Write a here-document to a file of the build's."""
         directory = self._scratch / "documents"
         directory.mkdir(exist_ok=True)
-        path = directory / f"{len(list(directory.iterdir()))}"
+        path = directory / f"{next(self._numbers)}"
         path.write_text(text, errors="surrogateescape")
         path.chmod(0o644)
         return Found(directory, path.name, name, is_directory=False)
+
+
+def _is_remote(command: Command, source: str) -> bool:
+    """Whether ADD fetches it. Raises NotSupported for what it cannot fetch."""
+    if command.name != "ADD":
+        return False
+    if _GIT.match(source):
+        raise NotSupported(f"ADD {source}: davit does not add git repositories: use RUN git clone")
+    return source.startswith(("http://", "https://"))
+
+
+def _unpacked(found: Found) -> Found:
+    """The same source, to be unpacked if it is an archive."""
+    if found.is_directory or not copying.is_archive(found.root / found.path):
+        return found
+    return dataclasses.replace(found, is_archive=True)
+
+
+def _finish(path: Path, modified: float | None) -> None:
+    path.chmod(0o600)
+    if modified is not None:
+        os.utime(path, (modified, modified))
 
 
 def _expand_lines(text: str, values: Mapping[str, str], escape: str) -> str:
@@ -154,9 +207,13 @@ def _flags(command: Command, values: Mapping[str, str], escape: str) -> dict[str
     flags: dict[str, str] = {}
     for flag in command.flags:
         name, _, value = flag[2:].partition("=")
-        if name in ("parents", "keep-git-dir", "unpack") and value not in ("", "false"):
+        if name in ("parents", "keep-git-dir") and value != "false":
             raise NotSupported(f"{command.name} --{name} is not done by davit")
         value = expand(value, values, escape) if name in ("chown", "chmod") else value
+        if name == "checksum" and not _SHA256.match(value):
+            raise ValueError(f"invalid checksum {value!r}: use sha256: and 64 hex digits")
+        if name == "unpack":
+            value = value or "true"
         flags[name] = f"{flags[name]}\n{value}" if name == "exclude" and name in flags else value
     return flags
 
@@ -196,6 +253,7 @@ def _target(
         path=path,
         many=many,
         owner=_keep if foreign and owner is None else functools.partial(_give, owner or (0, 0)),
+        unpacked=_keep if owner is None else functools.partial(_give, owner),
         made_by=owner or (0, 0),
         mode=_mode(flags["chmod"]) if flags.get("chmod") else None,
         ignored=Ignored(excluded.split("\n")) if excluded else None,

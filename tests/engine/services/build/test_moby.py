@@ -1,0 +1,240 @@
+"""The same Dockerfiles on Moby: the same configuration, the same files."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine import imagekit
+from tests.engine.client import Client
+from tests.engine.conftest import Davitd, busybox_tar
+from tests.engine.services.build.conftest import Builder, context
+
+_START_TIMEOUT = 60
+_FIELDS = (
+    *("Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "OnBuild"),
+    *("Shell", "StopSignal", "User", "Volumes", "WorkingDir"),
+)
+_STUBS = (
+    *(".dockerenv", "dev/", "proc/", "sys/"),
+    *("etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab"),
+)
+
+DOCKERFILES = {
+    "configuration": """\
+FROM busybox
+ARG A=x
+ENV B="b $A" C=c\\ d D=${A:+set} E='$A' F=${B}
+ENV OLD old form "quoted"
+LABEL l1=$B "l 2"='two words' l3="multi \\
+line"
+EXPOSE 80 $A$A 443/tcp 53/udp
+VOLUME /v1 /v2
+VOLUME ["/v3", "/with blank"]
+WORKDIR /w
+WORKDIR rel/../$A
+USER 12:34
+STOPSIGNAL 9
+HEALTHCHECK --interval=1m30s --timeout=5s --retries=4 CMD ["test", "-f", "/x"]
+ENTRYPOINT ["e1", "e2"]
+CMD c1 "c 2" $A
+ONBUILD RUN echo $A
+""".replace("$A$A ", ""),
+    "commands": """\
+FROM busybox
+CMD ["sh"]
+SHELL ["/bin/sh", "-e", "-c"]
+ENTRYPOINT echo shell form
+HEALTHCHECK NONE
+CMD [not, json]
+""",
+    "copy": """\
+FROM busybox
+WORKDIR /w
+COPY a.txt .
+COPY a.txt renamed
+COPY a.txt b.txt /two/
+COPY sub /new/dir
+COPY sub /new/slash/
+COPY sub/ sub2/ ./merged/
+COPY *.txt globbed/
+COPY s?b/* /star/
+COPY link /linked
+COPY sub /w
+COPY ["a.txt", "/with blank/x"]
+COPY --chown=1000:2000 sub /owned
+COPY --chown=user a.txt /owned.txt
+COPY . /everything
+RUN ln -s /w /linked-dir
+COPY b.txt /linked-dir/through
+""",
+    "add": """\
+FROM busybox
+ADD archive.tar /unpacked/
+ADD archive.tar.gz /w
+ADD a.txt archive.tar /both/
+ADD sub /folder
+""",
+    "run": """\
+FROM busybox
+ARG A=1
+RUN echo $A > /a && mkdir -p /d/e && chmod 750 /d && chown 3:4 /d/e
+RUN rm /etc/group && rm -r /var/www && mkdir /var/www && touch /var/www/new
+RUN ["touch", "/exec $A"]
+USER user
+RUN touch /tmp/mine
+""",
+    "stages": """\
+FROM busybox AS first
+RUN mkdir /out && echo 1 > /out/a && chown -R 5:6 /out
+FROM first AS second
+RUN echo 2 > /out/b
+FROM busybox
+COPY --from=second /out /kept
+COPY --from=0 --chown=7:8 /out/a /given/
+COPY --from=first /etc/passwd /etc/passwd2
+""",
+}
+
+
+def _context(dockerfile: str) -> bytes:
+    link = tarfile.TarInfo()
+    link.type, link.linkname = tarfile.SYMTYPE, "a.txt"
+    inner = tarfile.TarInfo()
+    inner.type, inner.linkname = tarfile.SYMTYPE, "../a.txt"
+    private = tarfile.TarInfo()
+    private.mode, private.uid, private.gid = 0o710, 99, 99
+    folder = tarfile.TarInfo()
+    folder.type, folder.mode = tarfile.DIRTYPE, 0o700
+    archive = imagekit.layer(
+        [
+            imagekit.directory("dir", uid=5, gid=6),
+            imagekit.member("dir/file", b"text", uid=7, gid=8, mode=0o640),
+            imagekit.member(
+                *("dir/hard", None, tarfile.LNKTYPE),
+                linkname="dir/file",
+                uid=7,
+                gid=8,
+                mode=0o640,
+            ),
+        ]
+    )
+    return context(
+        dockerfile,
+        {
+            "a.txt": "a",
+            "b.txt": "bb",
+            "link": link,
+            "sub": folder,
+            "sub/c": "c",
+            "sub/deep": folder,
+            "sub/deep/d": "d",
+            "sub/inner": inner,
+            "sub/private": private,
+            "sub2/c": "other",
+            "archive.tar": archive,
+            "archive.tar.gz": imagekit.compress(archive),
+        },
+    )
+
+
+class Moby:
+    """A dockerd of its own, without networks."""
+
+    def __init__(self, root: Path) -> None:
+        self._socket = root / "s"
+        with (root / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *("dockerd", f"--data-root={root}/data", f"--exec-root={root}/exec"),
+                    *(f"--host=unix://{self._socket}", f"--pidfile={root}/pid"),
+                    *("--bridge=none", "--iptables=false", "--ip6tables=false"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        self.client = Client(self._socket, "v1.41")
+        end = time.monotonic() + _START_TIMEOUT
+        while not self._answers():
+            assert self._process.poll() is None, (root / "log").read_text()
+            assert time.monotonic() < end, (root / "log").read_text()
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            return self.client.get("/_ping").status == 200
+        except OSError:
+            return False
+
+
+@pytest.fixture(scope="module")
+def moby(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    moby = Moby(tmp_path_factory.mktemp("moby"))
+    query = {"fromSrc": "-", "repo": "busybox", "tag": "latest", "changes": "CMD sh"}
+    answer = moby.client.post("/images/create", busybox_tar(), **query)
+    assert answer.status == 200, answer.body
+    yield moby.client
+    moby.stop()
+
+
+def _build(client: Client, dockerfile: str, tag: str) -> None:
+    answer = client.post("/build", _context(dockerfile), t=tag, networkmode="none")
+    assert b"Successfully built" in answer.body, answer.body.decode()
+
+
+def _files(client: Client, tag: str) -> dict[str, tuple[Any, ...]]:
+    """Every file of an image: type, mode, owner, where a link leads, contents."""
+    created = client.post("/containers/create", {"Image": tag, "Cmd": ["x"]}).json["Id"]
+    archive = client.get(f"/containers/{created}/export").body
+    client.delete(f"/containers/{created}")
+    found: dict[str, tuple[Any, ...]] = {}
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for info in tar:
+            name = info.name.removeprefix("./")
+            if not name or name == "." or f"{name}/".startswith(_STUBS) or name in _STUBS:
+                continue
+            data = tar.extractfile(info) if info.isreg() and info.size < 1 << 16 else None
+            kind = tarfile.REGTYPE if info.islnk() else info.type
+            target = info.linkname if info.issym() else ""
+            content = data.read() if data else None
+            # Which name of a hard link is the file depends on the order.
+            is_hard = info.islnk() or name.endswith(("dir/file", "dir/hard"))
+            found[name] = (kind, info.mode & 0o7777, info.uid, info.gid, target, is_hard or content)
+    return found
+
+
+def _said(value: Any) -> Any:
+    """Zero and empty are as good as absent."""
+    if isinstance(value, dict):
+        value = {key: item for key, item in value.items() if item != 0}
+    return value or None
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_both_make_the_same(
+    shared_davitd: Davitd, builder: Builder, moby: Client, name: str
+) -> None:
+    for client in (builder.client, moby):
+        _build(client, DOCKERFILES[name], f"same-{name}")
+    ours, theirs = (
+        client.get(f"/images/same-{name}/json").json["Config"]
+        for client in (Client(shared_davitd.socket, "v1.41"), moby)
+    )
+    for field in _FIELDS:
+        assert _said(ours.get(field)) == _said(theirs.get(field)), field
+    tag = f"same-{name}"
+    made, wanted = _files(builder.client, tag), _files(moby, tag)
+    names = sorted(made.keys() | wanted.keys())
+    different = [name for name in names if made.get(name) != wanted.get(name)]
+    assert [(name, made.get(name), wanted.get(name)) for name in different] == []
