@@ -43,6 +43,25 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
         },
     ),
     (["", "# a comment", "  USER me "], {"User": "me"}),
+    # These as dockerd 20.10 gives them.
+    (
+        ["ENV A=1", """ENV B=$A:x C=${D:-y} E='$A' F="q $A" G=\\$A"""],
+        {"Env": ["A=1", "B=1:x", "C=y", "E=$A", "F=q 1", "G=$A"]},
+    ),
+    (
+        ["ENV A=8", "USER $A", "WORKDIR /$A", "EXPOSE ${A}0/udp", "VOLUME /$A", "LABEL x=$A"],
+        {
+            "Env": ["A=8"],
+            "User": "8",
+            "WorkingDir": "/8",
+            "ExposedPorts": {"80/udp": {}},
+            "Volumes": {"/8": {}},
+            "Labels": {"x": "8"},
+        },
+    ),
+    (["ENV B=1 \\", " C=2"], {"Env": ["B=1", "C=2"]}),
+    (['CMD ["z"]', 'ENTRYPOINT ["e"]'], {"Cmd": ["z"], "Entrypoint": ["e"]}),
+    (['CMD ["z"]', "CMD []"], {"Cmd": ["z"]}),
 ]
 
 
@@ -63,7 +82,7 @@ def test_instructions(changes: list[str], wanted: dict[str, Any]) -> None:
         ("CMD", "CMD requires an argument"),
         ("ENV A", "must have two arguments"),
         ("ENV A=1 B", "can't find = in 'B'"),
-        ("ENV A='1", "No closing quotation"),
+        ("ENV A='1", "unexpected end"),
         ("EXPOSE web", "EXPOSE web"),
         ("EXPOSE 70000", "invalid containerPort"),
         ("EXPOSE 80/icmp", "invalid proto: icmp"),
@@ -76,3 +95,9 @@ def test_instructions(changes: list[str], wanted: dict[str, Any]) -> None:
 def test_bad_instructions_are_named(change: str, message: str) -> None:
     with pytest.raises(InvalidParameter, match=message):
         apply(ContainerConfig(), [change])
+
+
+def test_an_entrypoint_takes_the_command_that_was_there() -> None:
+    config = ContainerConfig(cmd=["of", "the", "container"])
+    assert apply(config, ['ENTRYPOINT ["e"]']).cmd is None
+    assert apply(config, ["USER me", "ENTRYPOINT []"]).cmd == config.cmd
