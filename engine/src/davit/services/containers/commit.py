@@ -49,7 +49,13 @@ async def commit(
 async def _go_on(ctx: Context, container: Container) -> None:
     """Let it go on, if it has not ended and nobody has done so meanwhile: the image is made."""
     with suppress(Conflict, NotFound):
-        await pause.unpause(ctx, container.id)
+        try:
+            await pause.unpause(ctx, container.id)
+        except SystemFailure as error:
+            if ctx.store.get(container.id).state.status is Status.PAUSED:
+                raise
+            # It goes on; only the word of it could not be written.
+            logger.info("%s after it was committed: %s", container.id, error)
 
 
 async def source(
