@@ -98,6 +98,12 @@ class LayerStore:
         self._names[layer.diff_id] = name
         self._unsynced.add(layer.diff_id)
 
+    def update(self, layer: Layer) -> Layer:
+        """Write the record of a layer anew (its blob is another one); return it."""
+        files.write_atomic(self._record(self._names[layer.diff_id]), codec.encode(layer))
+        self._layers[layer.diff_id] = layer
+        return layer
+
     def discard(self, staged: Path) -> None:
         """Delete a staged tree. Idempotent."""
         remove_tree(staged)

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from davit.drivers.registry.auth import Credentials
+from davit.drivers.registry.client import RegistryClient
+from davit.model.image import Progress
+from davit.model.reference import Reference
+from davit.services.images.pull import Puller
+from davit.services.images.push import Pusher
 from tests.engine.imagekit import busybox, chunks, files
+from tests.engine.registrykit import Shelf, registry
 from tests.engine.services.images.conftest import Kit
 
 _START_TIMEOUT = 60
@@ -84,3 +91,30 @@ async def test_archives_go_both_ways(kit: Kit, moby: Moby) -> None:
     saved = b"".join([piece async for piece in kit.images.save(["davit:1"])])
     await asyncio.to_thread(lambda: moby("load", stdin=saved))
     assert f"{own.id} davit:1" in await asyncio.to_thread(ids)
+
+
+async def test_a_registry_between_them(moby: Moby, kit: Kit, tmp_path: Path) -> None:
+    """What davit pushes dockerd pulls, pushes under another name with the same digest, and back."""
+    built = busybox(extra=[files({"a": "b"})])
+    with registry(tmp_path) as address:
+        client, lines = RegistryClient(["127.0.0.0/8"]), list[Progress]()
+        (loaded,) = await kit.load(built)
+        await kit.images.tag(loaded.id, f"{address}/davit:1")
+        pusher = Pusher(kit.images.content, client)
+        await pusher.push(Reference.parse(f"{address}/davit:1"), Credentials(), lines.append)
+
+        def pass_on() -> str:
+            moby("pull", f"{address}/davit:1")
+            moby("tag", f"{address}/davit:1", f"{address}/moby:1")
+            moby("push", f"{address}/moby:1")
+            return moby("inspect", "--format", "{{.Id}}", f"{address}/moby:1").decode().strip()
+
+        assert await asyncio.to_thread(pass_on) == built.id
+        shelves = (Shelf(address, "davit"), Shelf(address, "moby"))
+        assert len({await asyncio.to_thread(shelf.raw, "1") for shelf in shelves}) == 1
+        await kit.images.remove(loaded.id, force=True)
+        puller = Puller(kit.images.content, client)
+        pulled = await puller.pull(
+            Reference.parse(f"{address}/moby:1"), "", Credentials(), lines.append
+        )
+        assert pulled.id == built.id

@@ -1,4 +1,4 @@
-"""Routes that bring images in and out: pull, import, load, save."""
+"""Routes that bring images in and out: pull, push, import, load, save."""
 
 from __future__ import annotations
 
@@ -46,10 +46,14 @@ class _Platform(msgspec.Struct, frozen=True):
 
 
 class Remote(Protocol):
-    """What pulling needs."""
+    """What pulling and pushing need."""
 
     async def pull(
         self, name: str, *, platform: str, auth: AuthConfig, report: Callable[[Progress], None]
+    ) -> None: ...
+
+    async def push(
+        self, name: str, *, tag: str, auth: AuthConfig, report: Callable[[Progress], None]
     ) -> None: ...
 
 
@@ -93,6 +97,14 @@ def routes(images: Images, remote: Remote) -> list[Route]:
         # A route cannot tell a pull, which its client may cancel, from an import.
         return await progress.stream(call, work, abort=True)
 
+    async def push(call: Call) -> web.StreamResponse:
+        auth, name, tag = credentials.read(call), call.name(), call.text("tag")
+
+        async def work(report: progress.Report) -> None:
+            await remote.push(name, tag=tag, auth=auth, report=report)
+
+        return await progress.stream(call, work, abort=True)
+
     async def load(call: Call) -> web.StreamResponse:
         quiet, platform = call.flag("quiet"), _platform(call)
 
@@ -118,6 +130,7 @@ def routes(images: Images, remote: Remote) -> list[Route]:
     return [
         Route("POST", "/images/create", create, abort=True),
         Route("POST", "/images/load", load),
+        Route("POST", "/images/{name:.+}/push", push, abort=True),
         Route("GET", "/images/get", save, abort=True),
         Route("GET", "/images/{name:.+}/get", save_one, abort=True),
     ]

@@ -28,7 +28,6 @@ POST   /session
 _REGISTRY = """
 GET    /distribution/{name:.+}/json
 GET    /images/search
-POST   /images/{name:.+}/push
 """
 _SWARM = """
 POST   /swarm/init
@@ -45,7 +44,7 @@ def refusals() -> list[Refusal]:
     """Everything that is not served."""
     tables = (
         (_BUILD, "it is BuildKit's; davit has the classic builder: set DOCKER_BUILDKIT=0"),
-        (_REGISTRY, "davit pulls from registries, and does no more there yet"),
+        (_REGISTRY, "davit pulls from registries and pushes to them, and does no more there yet"),
         (_SWARM, "davit does not join swarms yet, and will not manage them"),
         (_PLUGINS, "davit has no plugins: volumes, networks and logs are built in"),
     )

@@ -34,7 +34,7 @@ MANIFESTS = (
 LARGEST_DOCUMENT = 8 << 20
 """Bytes of a manifest or a configuration."""
 
-Body = Callable[[], AsyncIterator[bytes]]
+Body = Callable[[], AsyncIterator[bytes] | bytes]
 
 
 @dataclass(frozen=True)

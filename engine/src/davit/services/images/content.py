@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from davit.errors import Conflict, InvalidParameter
 from davit.model import codec, times
@@ -19,6 +20,7 @@ from davit.store.blobs import BlobStore, digest_of
 from davit.store.images import ImageStore
 from davit.store.layers import LayerStore
 from davit.sys.tasks import uncut
+from davit.sys.threads import finish
 
 GRACE = 3600
 """Seconds that finished layers of a pull which failed are kept."""
@@ -106,6 +108,31 @@ class Content:
                 return self.layers.get(staged.layer.diff_id)
 
         return await uncut(take())
+
+    async def repack(self, layer: Layer, pieces: Iterator[bytes]) -> Layer:
+        """Put another blob of the same layer in the place of the one it has. pieces: blocks.
+
+        The old blob goes with the next sweep.
+        """
+
+        writer = await asyncio.to_thread(self.blobs.writer)
+
+        def write() -> None:
+            for piece in pieces:
+                writer.write(piece)
+
+        def take() -> Layer:
+            new = replace(layer, blob=writer.digest, blob_size=writer.size)
+            if not self.blobs.has(new.blob):
+                writer.commit()
+            return self.layers.update(new)
+
+        try:
+            await finish(write)
+            async with self._lock:
+                return await finish(take)
+        finally:
+            await asyncio.to_thread(writer.discard)
 
     async def commit(self, images: Sequence[NewImage], staged: Iterable[Staged]) -> list[Image]:
         """Store images with all that is new of them. All or nothing; not cut by cancellation."""

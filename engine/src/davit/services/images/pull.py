@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any
 
 from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
@@ -26,6 +25,7 @@ from davit.model.reference import DEFAULT_TAG, Reference
 from davit.services.images import manifests
 from davit.services.images.content import Content, NewImage, read_config
 from davit.services.images.manifests import Index, Manifest
+from davit.services.images.together import together
 from davit.services.images.transfers import Source, Transfers
 from davit.store.blobs import check_digest, digest_of
 
@@ -138,7 +138,7 @@ class Puller:
             report(Progress(status=status, detail=Amount(), id=ids.short(layer.digest)))
             if not present:
                 lacking.append((diff_id, layer))
-        await _together(
+        await together(
             self._transfers.fetch(source, layer, diff_id, report) for diff_id, layer in lacking
         )
 
@@ -184,23 +184,6 @@ async def _config(repository: Repository, descriptor: Descriptor) -> bytes:
     body = await repository.document(descriptor.digest, descriptor.size)
     check_digest(f"the image configuration {descriptor.digest}", descriptor.digest, digest_of(body))
     return body
-
-
-async def _together(work: Iterable[Coroutine[Any, Any, object]]) -> None:
-    """Do all at once; when one fails, or the caller is cancelled, end the others."""
-    tasks = [asyncio.create_task(item) for item in work]
-    if not tasks:
-        return
-    try:
-        # Not gather(): cancelled twice, a task could not finish what it does at its end.
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    failed = [task.exception() for task in tasks if not task.cancelled()]
-    for error in filter(None, failed):
-        raise error
 
 
 def _has(image: Image, name: str) -> bool:

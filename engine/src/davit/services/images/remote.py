@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from davit.drivers.registry.client import RegistryClient
+from davit.errors import InvalidParameter
 from davit.model.image import Progress
 from davit.model.reference import Reference
 from davit.model.registry import AuthConfig
 from davit.services.images.content import Content
 from davit.services.images.pull import Puller
+from davit.services.images.push import Pusher
 from davit.services.registries import credentials
 
 Publish = Callable[[str, str, str, Mapping[str, str]], None]
@@ -21,6 +23,7 @@ class RemoteImages:
 
     def __init__(self, content: Content, client: RegistryClient, publish: Publish) -> None:
         self._puller = Puller(content, client)
+        self._pusher = Pusher(content, client)
         self._publish = publish
 
     async def pull(self, name: str, *, platform: str, auth: AuthConfig, report: Report) -> None:
@@ -33,3 +36,15 @@ class RemoteImages:
         image = await self._puller.pull(reference, platform, credentials(auth), report)
         attributes = {**image.labels, "name": reference.repository}
         self._publish("image", "pull", str(reference), attributes)
+
+    async def push(self, name: str, *, tag: str, auth: AuthConfig, report: Report) -> None:
+        """Push ``repository[:tag]``. tag: instead of the name's; without any all tags.
+
+        report: as for ``pull``. Raises NotFound, Forbidden, Unavailable.
+        """
+        reference = Reference.parse(Reference.parse_tag(name, tag) if tag else name)
+        if reference.digest:
+            raise InvalidParameter(f"cannot push a digest reference: {name}: push a tag")
+        await self._pusher.push(reference, credentials(auth), report)
+        shown = str(reference) if reference.tag else reference.repository
+        self._publish("image", "push", shown, {"name": reference.repository})

@@ -98,14 +98,15 @@ def _archive(content: Content, chosen: list[Choice]) -> Generator[bytes, None, N
     documents["oci-layout"] = codec.encode({"imageLayoutVersion": "1.0.0"})
     for layer in layers.values():
         yield _header(_path(layer.diff_id), layer.tar_size)
-        yield from _contents(content, layer)
+        yield from contents(content, content.layers.get(layer.diff_id))
         yield bytes(-layer.tar_size % BLOCK)
     for name, body in documents.items():
         yield _header(name, len(body)) + body + bytes(-len(body) % BLOCK)
     yield bytes(2 * BLOCK)
 
 
-def _contents(content: Content, layer: Layer) -> Iterator[bytes]:
+def contents(content: Content, layer: Layer) -> Iterator[bytes]:
+    """Yield a layer uncompressed; blocks. Raises SystemFailure when its blob is damaged."""
     with content.blobs.path(layer.blob).open("rb") as blob:
         hashed = Hashed(decompressed(blob))
         try:

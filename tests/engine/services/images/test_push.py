@@ -1,0 +1,174 @@
+"""Pushes to a real registry, and through a proxy that disturbs them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from davit.drivers.registry.auth import Credentials
+from davit.drivers.registry.client import RegistryClient
+from davit.errors import Forbidden, NotFound
+from davit.model.filters import Filters
+from davit.model.image import Progress
+from davit.model.reference import Reference
+from davit.services.images.pull import Puller
+from davit.services.images.push import Pusher
+from tests.engine.faultkit import Fault, FaultyProxy
+from tests.engine.imagekit import Built, busybox, files
+from tests.engine.registrykit import PASSWORD, USER, Shelf, registry
+from tests.engine.services.images.conftest import Kit
+
+LOOPBACK = ("127.0.0.0/8",)
+IMAGE = busybox(extra=[files({"a": "b"})])
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with registry(tmp_path_factory.mktemp("registry")) as found:
+        yield found
+
+
+@pytest.fixture
+async def proxy(address: str) -> AsyncIterator[FaultyProxy]:
+    async with FaultyProxy(address).running() as running:
+        yield running
+
+
+class Pushes:
+    """A pusher on a store, and the lines that it reported."""
+
+    def __init__(self, kit: Kit) -> None:
+        self.kit = kit
+        self.pusher = Pusher(kit.images.content, RegistryClient(LOOPBACK))
+        self.lines: list[Progress] = []
+
+    async def push(self, name: str, credentials: Credentials | None = None) -> None:
+        await self.pusher.push(
+            Reference.parse(name), credentials or Credentials(), self.lines.append
+        )
+
+    async def load(self, name: str, image: Built = IMAGE) -> None:
+        (loaded,) = await self.kit.load(image)
+        await self.kit.images.tag(loaded.id, name)
+
+    def statuses(self) -> list[str]:
+        return [line.status for line in self.lines]
+
+    def digest(self) -> str:
+        """What the last line says."""
+        aux = self.lines[-1].aux
+        assert aux is not None
+        return str(aux["Digest"])
+
+
+@pytest.fixture
+def pushes(kit: Kit) -> Pushes:
+    return Pushes(kit)
+
+
+def manifest(address: str, path: str, reference: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Shelf(address, path).raw(reference))
+    return found
+
+
+async def test_what_was_pushed(pushes: Pushes, address: str, tmp_path: Path) -> None:
+    name = f"{address}/fresh:1"
+    await pushes.load(name)
+    await pushes.push(name)
+    assert pushes.statuses()[0] == f"The push refers to repository [{address}/fresh]"
+    assert pushes.statuses().count("Pushed") == 2
+    assert pushes.kit.images.resolve(name).digests == (f"{address}/fresh@{pushes.digest()}",)
+    made = manifest(address, "fresh", pushes.digest())
+    assert made["config"]["digest"] == IMAGE.id
+    for layer, tar in zip(made["layers"], IMAGE.layers, strict=True):
+        blob, _ = Shelf(address, "fresh").request("GET", f"/v2/fresh/blobs/{layer['digest']}")
+        assert gzip.decompress(blob) == tar
+    # Another store gets the same image.
+    other = Kit(tmp_path / "other")
+    await other.start()
+    puller = Puller(other.images.content, RegistryClient(LOOPBACK))
+    lines: list[Progress] = []
+    pulled = await puller.pull(Reference.parse(name), "", Credentials(), lines.append)
+    assert pulled.id == IMAGE.id
+    await other.stop()
+
+
+async def test_a_layer_is_compressed_once_and_sent_once(pushes: Pushes, address: str) -> None:
+    name = f"{address}/twice:1"
+    await pushes.load(name)
+    before = {layer.blob for layer in pushes.kit.layers.all()}
+    await pushes.push(name)
+    first, packed = pushes.digest(), {layer.blob for layer in pushes.kit.layers.all()}
+    assert before.isdisjoint(packed)
+    pushes.lines.clear()
+    await pushes.push(name)
+    assert pushes.digest() == first
+    assert pushes.statuses().count("Layer already exists") == 2
+    assert {layer.blob for layer in pushes.kit.layers.all()} == packed
+    # The old blobs go, and what is left is still whole after a restart.
+    await pushes.kit.images.prune(Filters({}))
+    await pushes.kit.restart()
+    assert len((await pushes.kit.contents())["blobs"]) == 3
+    assert [piece async for piece in pushes.kit.images.save([name])]
+
+
+async def test_layers_are_mounted(pushes: Pushes, address: str) -> None:
+    await pushes.load(f"{address}/origin:1", busybox(extra=[files({"m": "m"})]))
+    await pushes.push(f"{address}/origin:1")
+    await pushes.kit.images.tag(f"{address}/origin:1", f"{address}/mounted:1")
+    pushes.lines.clear()
+    await pushes.push(f"{address}/mounted:1")
+    assert pushes.statuses().count("Mounted from origin") == 2
+    assert manifest(address, "mounted", "1") == manifest(address, "origin", "1")
+
+
+async def test_what_was_pulled_has_the_same_digest(pushes: Pushes, address: str) -> None:
+    Shelf(address, "pulled").image("1", IMAGE)
+    puller = Puller(pushes.kit.images.content, RegistryClient(LOOPBACK))
+    await puller.pull(
+        Reference.parse(f"{address}/pulled:1"), "", Credentials(), pushes.lines.append
+    )
+    await pushes.kit.images.tag(f"{address}/pulled:1", f"{address}/again:1")
+    await pushes.push(f"{address}/again:1")
+    assert manifest(address, "again", "1") == manifest(address, "pulled", "1")
+
+
+async def test_all_tags(pushes: Pushes, address: str) -> None:
+    for tag in ("1", "2"):
+        await pushes.load(f"{address}/all:{tag}")
+    await pushes.push(f"{address}/all")
+    assert manifest(address, "all", "1") == manifest(address, "all", "2")
+
+
+async def test_a_tag_that_is_not_there(pushes: Pushes, address: str) -> None:
+    with pytest.raises(NotFound, match="An image does not exist locally with the tag: "):
+        await pushes.push(f"{address}/nothing:1")
+    assert pushes.lines == []
+
+
+async def test_passwords(pushes: Pushes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with registry(tmp_path_factory.mktemp("guarded"), auth=True) as guarded:
+        name = f"{guarded}/box:1"
+        await pushes.load(name)
+        with pytest.raises(Forbidden, match="no basic auth credentials"):
+            await pushes.push(name)
+        await pushes.push(name, Credentials(USER, PASSWORD))
+        assert pushes.statuses().count("Pushed") == 2
+
+
+async def test_a_busy_registry_is_asked_again(pushes: Pushes, proxy: FaultyProxy) -> None:
+    name = f"{proxy.address}/busy:1"
+    await pushes.load(name, busybox(extra=[files({"busy": "x"})]))
+    proxy.faults = [
+        Fault("/blobs/uploads/$", status=500),
+        Fault("/blobs/uploads/.+", status=429, headers={"Retry-After": "1"}),
+        Fault("/manifests/", status=503),
+    ]
+    await pushes.push(name)
+    assert [fault.times for fault in proxy.faults] == [0, 0, 0]
+    assert any(text.startswith("Retrying in ") for text in pushes.statuses())
