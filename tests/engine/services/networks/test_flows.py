@@ -43,10 +43,10 @@ async def test_a_flow_moves_to_the_next_container(world: World, outside: Path) -
             client.send(b"one")
             assert server.recv(100) == b"one"
         await world.service.leave(first.container_id)
-        other = await world.run("other")  # has the address by now, or will have it
-        second = await world.run("second", ports=PUBLISHED)
-        assert second.endpoints["bridge"].ip_address != first.endpoints["bridge"].ip_address
         await world.service.settle()
+        other = await world.run("other")
+        assert other.endpoints["bridge"].ip_address == first.endpoints["bridge"].ip_address
+        second = await world.run("second", ports=PUBLISHED)
         with udp(second, 53) as server, udp(other, 53):
             client.send(b"two")
             assert server.recv(100) == b"two"
@@ -55,8 +55,9 @@ async def test_a_flow_moves_to_the_next_container(world: World, outside: Path) -
 async def test_nothing_is_left_of_who_has_gone(world: World, outside: Path) -> None:
     web, other = await world.run("web", ports=PUBLISHED), await world.run("other")
     for sandbox in (web, other):
-        with udp(sandbox) as client:
+        with udp(sandbox) as client, udp(outside, 9) as server:
             client.sendto(b"x", ("10.233.0.2", 9))
+            assert server.recv(100) == b"x"
     await world.service.leave(web.container_id)
     await world.service.settle()
     for sandbox, left in ((web, 0), (other, 1)):
