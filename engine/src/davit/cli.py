@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    memory.share_arena()
+    memory.tune_allocator()
     # Imported late: --help and errors need not wait for the engine to load.
     with memory.lean_imports():
         from davit import daemon

@@ -8,21 +8,26 @@ import gc
 import os
 from collections.abc import Iterator
 
-_M_ARENA_MAX = -8
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_LARGE = 128 << 10
 # Read by OpenSSL (SSL_CTX_set_default_verify_paths(3)) and by frozenlist.
 _LEAN = {"SSL_CERT_FILE": os.devnull, "FROZENLIST_NO_EXTENSIONS": "1"}
 
 _libc = ctypes.CDLL(None)
 
 
-def share_arena() -> None:
+def tune_allocator() -> None:
     """Let all threads allocate from one arena; call it before there are any.
 
     The interpreter's lock lets them allocate one after the other anyway, and each arena keeps
-    memory that the others cannot have. Does nothing where the C library has no arenas (musl).
+    memory that the others cannot have. What large buffers had goes back to the kernel at once:
+    left to itself the C library begins to keep it, since they come and go. Does nothing where the
+    C library has no arenas (musl).
     """
     if hasattr(_libc, "mallopt"):
         _libc.mallopt(_M_ARENA_MAX, 1)
+        _libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        _libc.mallopt(_M_TRIM_THRESHOLD, _LARGE)
 
 
 def trim() -> None:
