@@ -152,6 +152,13 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     platform: dict[str, Any] = {}
 
 
+class Distribution(msgspec.Struct, frozen=True, kw_only=True):
+    """What a registry has under a name. platforms: OCI's, as an index or a configuration says."""
+
+    descriptor: Descriptor
+    platforms: list[dict[str, Any]]
+
+
 class Amount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Bytes done, of how many."""
 

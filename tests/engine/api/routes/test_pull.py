@@ -13,7 +13,7 @@ import pytest
 from davit.drivers.registry.auth import Credentials
 from tests.engine.client import UnixConnection
 from tests.engine.conftest import Davitd
-from tests.engine.imagekit import busybox, files
+from tests.engine.imagekit import Built, busybox, digest, files
 from tests.engine.registrykit import PASSWORD, USER, Shelf, registry
 
 IMAGE = busybox(extra=[files({"a": "b"})], Labels={"kind": "test"})
@@ -74,6 +74,27 @@ def test_docker_pull(shared_davitd: Davitd, address: str, guarded: str) -> None:
     done = shared_davitd.docker("run", "--rm", f"{guarded}/box:1", "cat", "/a")
     assert done.stdout == b"b"
     shared_davitd.docker("logout", guarded)
+
+
+def test_distribution(shared_davitd: Davitd, address: str, guarded: str) -> None:
+    client, shelf = shared_davitd.client, Shelf(address, "box")
+    body = shelf.raw("1")
+    found = client.get(f"/distribution/{address}/box:1/json").json
+    assert found["Descriptor"] == {
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "digest": digest(body),
+        "size": len(body),
+    }
+    assert found["Platforms"] == [dict(IMAGE.platform)]
+    other = Built(layers=[], platform={"os": "linux", "architecture": "arm", "variant": "v7"})
+    made = shelf.index("many", IMAGE, other)
+    found = client.get(f"/distribution/{address}/box:many/json").json
+    assert found["Descriptor"]["digest"] == made
+    assert found["Platforms"] == [dict(IMAGE.platform), dict(other.platform)]
+    answer = client.get(f"/distribution/{address}/box:2/json")
+    assert answer.status == 404
+    assert answer.message.startswith(f"manifest for {address}/box:2 not found")
+    assert client.get(f"/distribution/{guarded}/box:1/json").status == 403
 
 
 def test_what_is_refused(shared_davitd: Davitd, address: str) -> None:

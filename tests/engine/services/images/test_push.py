@@ -172,3 +172,15 @@ async def test_a_busy_registry_is_asked_again(pushes: Pushes, proxy: FaultyProxy
     await pushes.push(name)
     assert [fault.times for fault in proxy.faults] == [0, 0, 0]
     assert any(text.startswith("Retrying in ") for text in pushes.statuses())
+
+
+async def test_what_cannot_be_mounted_is_uploaded(pushes: Pushes, proxy: FaultyProxy) -> None:
+    await pushes.load(f"{proxy.address}/here:1", busybox(extra=[files({"n": "n"})]))
+    await pushes.push(f"{proxy.address}/here:1")
+    await pushes.kit.images.tag(f"{proxy.address}/here:1", f"{proxy.address}/there:1")
+    pushes.lines.clear()
+    refused = Fault("/there/blobs/uploads/$", status=403, times=2)
+    proxy.faults = [refused]
+    await pushes.push(f"{proxy.address}/there:1")
+    assert refused.times == 0
+    assert pushes.statuses().count("Pushed") == 2

@@ -50,7 +50,7 @@ class Remote(Protocol):
 
     async def pull(
         self, name: str, *, platform: str, auth: AuthConfig, report: Callable[[Progress], None]
-    ) -> None: ...
+    ) -> Image: ...
 
     async def push(
         self, name: str, *, tag: str, auth: AuthConfig, report: Callable[[Progress], None]

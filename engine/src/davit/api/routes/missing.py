@@ -26,7 +26,6 @@ _BUILD = """
 POST   /session
 """
 _REGISTRY = """
-GET    /distribution/{name:.+}/json
 GET    /images/search
 """
 _SWARM = """
@@ -44,7 +43,7 @@ def refusals() -> list[Refusal]:
     """Everything that is not served."""
     tables = (
         (_BUILD, "it is BuildKit's; davit has the classic builder: set DOCKER_BUILDKIT=0"),
-        (_REGISTRY, "davit pulls from registries and pushes to them, and does no more there yet"),
+        (_REGISTRY, "davit does not search registries yet"),
         (_SWARM, "davit does not join swarms yet, and will not manage them"),
         (_PLUGINS, "davit has no plugins: volumes, networks and logs are built in"),
     )

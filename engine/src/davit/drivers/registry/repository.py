@@ -138,6 +138,12 @@ class Repository:
             self._scopes.append(scope)
             self._authorization = ""
 
+    def disclaim(self, scope: str) -> None:
+        """Ask for it no more. Idempotent."""
+        if scope in self._scopes:
+            self._scopes.remove(scope)
+            self._authorization = ""
+
     async def _authorize(
         self, asked: Sequence[challenge.Challenge], refused: str, place: str
     ) -> None:

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 from davit.drivers.registry.repository import Body, Repository
-from davit.errors import NotFound, Unavailable
+from davit.errors import DavitError, NotFound, Unavailable
 
 
 async def has_blob(repository: Repository, digest: str) -> bool:
@@ -23,12 +23,18 @@ async def has_blob(repository: Repository, digest: str) -> bool:
 
 async def mount_blob(repository: Repository, digest: str, origin: str) -> bool:
     """Take a blob over from another repository of the registry, when it has it and lets us."""
-    repository.claim(f"repository:{origin}:pull")
+    scope = f"repository:{origin}:pull"
+    repository.claim(scope)
     query = {"mount": digest, "from": origin}
-    async with repository.request("POST", "blobs/uploads/", query=query) as answer:
-        if answer.status == HTTPStatus.CREATED:
-            return True
-        location = answer.headers.get("Location", "")
+    try:
+        async with repository.request("POST", "blobs/uploads/", query=query) as answer:
+            if answer.status == HTTPStatus.CREATED:
+                return True
+            location = answer.headers.get("Location", "")
+    except DavitError:
+        # Some servers give no token at all when one scope is not ours.
+        repository.disclaim(scope)
+        raise
     # It began an upload instead: that is not how this blob may come in the end.
     if location:
         async with repository.request("DELETE", location, refused=False):

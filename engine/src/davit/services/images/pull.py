@@ -105,7 +105,7 @@ class Puller:
             lacking = tuple(name for name in names if not _has(known, name))
             new = NewImage(body=body, config=known.config, tags=lacking)
             return (await self._content.commit([new], []))[0]
-        body = await _config(source.repository, manifest.config)
+        body = await fetch_config(source.repository, manifest.config)
         config = read_config(body, manifest.config.digest)
         with self._content.hold() as held:
             held.update(config.rootfs.diff_ids)
@@ -176,7 +176,8 @@ def refusal(reference: Reference, error: DavitError) -> DavitError:
     return NotFound(words)
 
 
-async def _config(repository: Repository, descriptor: Descriptor) -> bytes:
+async def fetch_config(repository: Repository, descriptor: Descriptor) -> bytes:
+    """Return an image configuration, verified. Raises InvalidParameter."""
     if descriptor.size > LARGEST_DOCUMENT:
         raise InvalidParameter(
             f"the image configuration {descriptor.digest} is too large: {descriptor.size} bytes"

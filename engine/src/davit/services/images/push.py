@@ -15,7 +15,7 @@ from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.drivers.registry.repository import Repository, again
 from davit.drivers.tar.stream import CHUNK, drawn
-from davit.errors import Forbidden, NotFound, Unauthorized
+from davit.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from davit.model import ids
 from davit.model.image import Amount, Image, Layer, Progress
 from davit.model.reference import Reference
@@ -117,7 +117,8 @@ class Pusher:
         for origin in self._origins(reference, layer.diff_id)[:_MOUNTS]:
             try:
                 mounted = await upload.mount_blob(repository, layer.blob, origin)
-            except (Forbidden, NotFound, Unauthorized):
+            except (Forbidden, NotFound, Unauthorized, Unavailable):
+                # Then it is uploaded.
                 continue
             if mounted:
                 tell(f"Mounted from {origin}")

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 from davit.drivers.registry.client import RegistryClient
 from davit.errors import InvalidParameter
-from davit.model.image import Progress
+from davit.model.image import Distribution, Image, Progress
 from davit.model.reference import Reference
 from davit.model.registry import AuthConfig
 from davit.services.images.content import Content
+from davit.services.images.inspect import inspect
 from davit.services.images.pull import Puller
 from davit.services.images.push import Pusher
 from davit.services.registries import credentials
@@ -22,11 +23,12 @@ class RemoteImages:
     """publish: ``(type, action, actor, attributes)``."""
 
     def __init__(self, content: Content, client: RegistryClient, publish: Publish) -> None:
+        self._client = client
         self._puller = Puller(content, client)
         self._pusher = Pusher(content, client)
         self._publish = publish
 
-    async def pull(self, name: str, *, platform: str, auth: AuthConfig, report: Report) -> None:
+    async def pull(self, name: str, *, platform: str, auth: AuthConfig, report: Report) -> Image:
         """Pull ``repository[:tag][@digest]``. platform: ``os/architecture/variant`` or empty.
 
         report: called in the event loop with each line of progress. Raises NotFound,
@@ -36,6 +38,11 @@ class RemoteImages:
         image = await self._puller.pull(reference, platform, credentials(auth), report)
         attributes = {**image.labels, "name": reference.repository}
         self._publish("image", "pull", str(reference), attributes)
+        return image
+
+    async def inspect(self, name: str, *, auth: AuthConfig) -> Distribution:
+        """Tell what a registry has under a name. Raises NotFound, Forbidden, Unavailable."""
+        return await inspect(self._client, Reference.parse(name), credentials(auth))
 
     async def push(self, name: str, *, tag: str, auth: AuthConfig, report: Report) -> None:
         """Push ``repository[:tag]``. tag: instead of the name's; without any all tags.
