@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import ctypes
+import gzip
 import io
+import lzma
 import os
+import subprocess
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from davit.drivers.tar.extract import extract
 from tests.engine.client import Answer
@@ -208,3 +213,127 @@ def test_deep_trees(shared_davitd: Davitd) -> None:
     assert "more than 256 levels" in into.message
     remove(client, box)
     until(lambda: not (shared_davitd.data / "containers" / box).exists(), "its files stay")
+
+
+_CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")  # cap_net_bind_service=ep
+_LONG = "/".join(["long" * 30] * 4)
+
+
+def _all_kinds() -> list[tuple[tarfile.TarInfo, bytes]]:
+    """A member of each kind, and what is hard to get right."""
+    attributes = {
+        "SCHILY.xattr.user.note": "text",
+        "SCHILY.xattr.security.capability": _CAPABILITY.decode("utf-8", "surrogateescape"),
+    }
+    return [
+        directory("kinds", mode=0o2750, uid=70000, gid=80000),
+        member("kinds/file", b"contents", mode=0o4755, uid=70000, gid=3_000_000_000),
+        member("kinds/capable", b"x", pax_headers=attributes),
+        member("kinds/hard", kind=tarfile.LNKTYPE, linkname="kinds/file"),
+        member("kinds/link", kind=tarfile.SYMTYPE, linkname="/no/where", mode=0o777, uid=5),
+        member("kinds/pipe", kind=tarfile.FIFOTYPE, mode=0o622),
+        member("kinds/null", kind=tarfile.CHRTYPE, mode=0o666, devmajor=1, devminor=3, gid=6),
+        member("kinds/disk", kind=tarfile.BLKTYPE, mode=0o660, devmajor=7, devminor=300),
+        directory(f"kinds/{_LONG}"),
+        member(f"kinds/{_LONG}/file", b"deep"),
+        member("kinds/ümlaut \n", b"", mtime=-5),
+    ]
+
+
+def _told(packed: bytes) -> dict[str, tuple[object, ...]]:
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        return {
+            entry.name.rstrip("/"): (
+                entry.type,
+                entry.mode,
+                entry.uid,
+                entry.gid,
+                entry.linkname,
+                (entry.devmajor, entry.devminor),
+                entry.mtime,
+                sorted(item for item in entry.pax_headers.items() if "xattr" in item[0]),
+                tar.extractfile(entry).read() if entry.isreg() else b"",  # type: ignore[union-attr]
+            )
+            for entry in tar
+        }
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_all_kinds_of_files_come_back(shared_davitd: Davitd, running: bool) -> None:
+    begin = start if running else create
+    box = begin(shared_davitd.client, "sleep", "1000", HostConfig={"Binds": ["kinds:/data"]})
+    sent = layer(_all_kinds())
+    wanted = _told(sent)
+    # Of two names of one file, the first in the archive that comes back is not the link.
+    file, hard = wanted["kinds/file"], wanted["kinds/hard"]
+    assert (file[0], hard[0]) == (tarfile.REGTYPE, tarfile.LNKTYPE)
+    for place in ("/root", "/data"):
+        assert put(shared_davitd, box, place, sent).status == 200
+        shown = shared_davitd.client.get(f"/containers/{box}/archive?path={place}/kinds").body
+        found = _told(shown)
+        parents = {name for name in found if _LONG.startswith(name.removeprefix("kinds/"))}
+        assert found.keys() == wanted.keys() | parents
+        assert found["kinds/hard"][4] == "kinds/file"
+        for name in wanted.keys() - {"kinds/hard"}:
+            assert found[name] == wanted[name], name
+    remove(shared_davitd.client, box)
+    assert shared_davitd.client.delete("/volumes/kinds").status == 204
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [gzip.compress, bz2.compress, lzma.compress, zstandard.compress],
+    ids=["gzip", "bzip2", "xz", "zstd"],
+)
+def test_compressed_archives_are_unpacked(
+    shared_davitd: Davitd, pack: Callable[[bytes], bytes]
+) -> None:
+    box = create(shared_davitd.client, "true")
+    packed = layer([member("file", b"contents")])
+    assert put(shared_davitd, box, "/root", pack(packed)).status == 200
+    cut = put(shared_davitd, box, "/root", pack(packed)[: len(pack(packed)) // 2])
+    assert cut.status == 400
+    assert "truncated" in cut.message
+    shown = _told(shared_davitd.client.get(f"/containers/{box}/archive?path=/root/file").body)
+    assert shown["file"][-1] == b"contents"
+    remove(shared_davitd.client, box)
+
+
+def test_sparse_files_stay_sparse(shared_davitd: Davitd, tmp_path: Path) -> None:
+    box = create(shared_davitd.client, "true")
+    with (tmp_path / "sparse").open("wb") as file:
+        file.seek(64 << 20)
+        file.write(b"end")
+    packed = subprocess.run(
+        ["tar", "--create", "--sparse", "--format=posix", f"--directory={tmp_path}", "sparse"],
+        check=True,
+        capture_output=True,
+    ).stdout
+    assert len(packed) < 1 << 20
+    assert put(shared_davitd, box, "/root", packed).status == 200
+    found = (shared_davitd.data / "containers" / box / "upper/root/sparse").stat()
+    assert (found.st_size, found.st_blocks * 512 < 1 << 20) == ((64 << 20) + 3, True)
+    remove(shared_davitd.client, box)
+
+
+def test_usage_agrees_with_the_lists(shared_davitd: Davitd) -> None:
+    client = shared_davitd.client
+    script = "head -c 5000 /dev/zero >/root/x; head -c 700 /dev/zero >/data/y; ln /root/x /root/z"
+    box = start(client, "sh", "-c", script, HostConfig={"Binds": ["used:/data"]})
+    client.post(f"/containers/{box}/wait")
+    used = client.get("/system/df").json
+    listed = client.get("/containers/json", all=True, size=True).json
+    assert used["Containers"] == listed
+    assert listed[0]["SizeRw"] == 5000
+    images = client.get("/images/json", all=True, **{"shared-size": True}).json
+    # Lists do not count containers.
+    alike = [{**entry, "Containers": -1} for entry in used["Images"]]
+    assert alike == [{**entry, "Containers": -1} for entry in images]
+    assert [entry["Name"] for entry in used["Volumes"]] == ["used"]
+    assert used["Volumes"][0]["UsageData"] == {"Size": 700, "RefCount": 1}
+    for kind, key in (("image", "Images"), ("container", "Containers"), ("volume", "Volumes")):
+        only = client.get("/system/df", type=kind).json
+        assert only[key] == used[key]
+        assert not {"Images", "Containers", "Volumes"} - {key} & only.keys()
+    remove(client, box)
+    assert client.delete("/volumes/used").status == 204

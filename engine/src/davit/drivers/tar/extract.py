@@ -7,9 +7,10 @@ import stat
 import tarfile
 from collections.abc import Callable
 
+from davit.drivers.tar.compression import HEAD, decompressed, is_compressed
 from davit.drivers.tar.reader import Entry, TarReader
 from davit.drivers.tar.root import Root, split
-from davit.drivers.tar.stream import Source
+from davit.drivers.tar.stream import Peeked, Source
 from davit.drivers.tar.unpack import TreeWriter, failure
 from davit.errors import InvalidParameter
 
@@ -51,12 +52,15 @@ def extract(
 ) -> None:
     """Extract into the directory ``below`` of the tree ``root``. Blocking.
 
+    source: an archive, compressed or not.
     replace: a file may take the place of a directory, and the other way round.
     owner: what a user and a group ID in the archive are on disk. mode: permissions of everything,
     None for each member's own.
     Raises InvalidParameter for a damaged archive and for paths that lead out of the tree.
     """
-    reader = TarReader(source)
+    peeked = Peeked(source, HEAD)
+    compressed = is_compressed(peeked.head)
+    reader = TarReader(decompressed(peeked) if compressed else peeked)
     with Root(root) as tree:
         writer = Extractor(tree, reader, below, replace=replace)
         for entry in reader:
@@ -69,3 +73,5 @@ def extract(
             except OSError as error:
                 raise failure(entry, error, f"/{'/'.join(below)} of the container") from None
         writer.finish()
+    if compressed and not reader.ended:  # not all formats tell that they are cut off
+        raise InvalidParameter("the tar archive is truncated: it has no end mark")

@@ -10,10 +10,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
-from davit.drivers.tar.compression import HEAD, decompressed, is_compressed
 from davit.drivers.tar.extract import extract
 from davit.drivers.tar.pack import Packer
-from davit.drivers.tar.stream import Peeked, Source, drawn, feed
+from davit.drivers.tar.stream import Source, drawn, feed
 from davit.errors import Forbidden, InvalidParameter, NotFound
 from davit.model.container import Container
 from davit.model.files import PathStat
@@ -81,7 +80,7 @@ async def put(
                 remap = remapping.of(ctx, container)
                 if tree.ids is not None and remap is not None:
                     stack.enter_context(userns.filesystem_ids(*remap.ids.root))
-                extract(_plain(source), tree.root, parts, replace=replace, owner=owner)
+                extract(source, tree.root, parts, replace=replace, owner=owner)
 
         await feed(chunks, work)
     ctx.announce(container, "extract-to-dir")
@@ -206,11 +205,6 @@ def _read_only(container: Container, path: str) -> Forbidden:
     if container.host_config.readonly_rootfs:
         return Forbidden(f"container rootfs is marked read-only: {container.name}")
     return Forbidden(f"{path} is mounted read-only in {container.name}")
-
-
-def _plain(source: Source) -> Source:
-    peeked = Peeked(source, HEAD)
-    return decompressed(peeked) if is_compressed(peeked.head) else peeked
 
 
 def _user(container: Container, tree: View) -> tuple[int, int]:
