@@ -16,6 +16,8 @@ from davit.api.routing import Router
 from tests.engine.client import Answer, Client
 from tests.engine.compat.descriptions import NEWEST, OLDEST, description
 from tests.engine.conftest import Davitd, new_davitd
+from tests.engine.imagekit import busybox
+from tests.engine.registrykit import Shelf, registry
 
 # Operations whose answers are no JSON.
 _OTHERWISE = {
@@ -43,6 +45,7 @@ class World:
 
     davitd: Davitd
     exec_id: str
+    registry: str
 
     def client(self, version: str) -> Client:
         return Client(self.davitd.socket, f"v{version}")
@@ -60,6 +63,7 @@ class World:
                 "/containers/running/stats?stream=0&one-shot=1",
                 "/containers/created/stats?stream=0",
             ],
+            "/distribution/{name}/json": [f"/distribution/{self.registry}/box/json"],
             "/exec/{id}/json": [f"/exec/{self.exec_id}/json"],
             "/images/json": ["/images/json?all=1&shared-size=1"],
             "/images/{name}/json": ["/images/busybox/json"],
@@ -72,6 +76,12 @@ class World:
             "/volumes/{name}": ["/volumes/data"],
         }
         return concrete.get(target, [])
+
+    def unknown(self, target: str) -> str:
+        """Return a path in which what varies does not exist; nobody else's registry is asked."""
+        if target.startswith("/distribution/"):
+            return f"/distribution/{self.registry}/{_UNKNOWN}/json"
+        return example(target)
 
 
 # Container: what is asked for, and what is done to it.
@@ -123,9 +133,10 @@ _CONTAINERS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     description(NEWEST)  # Nothing needs a daemon when there is nothing to hold it against.
-    with new_davitd() as davitd:
+    with new_davitd() as davitd, registry(tmp_path_factory.mktemp("registry")) as address:
+        Shelf(address, "box").image("latest", busybox())
         davitd.load_busybox()
         client = davitd.client
         assert client.post("/volumes/create", {"Name": "data", "Labels": {"a": "b"}}).status == 201
@@ -144,7 +155,7 @@ def world() -> Iterator[World]:
         run = {"Cmd": ["sleep", "600"], "Env": ["A=B"]}
         exec_id = client.post("/containers/running/exec", run).json["Id"]
         assert client.post(f"/exec/{exec_id}/start", {"Detach": True}).status == 200
-        yield World(davitd, exec_id)
+        yield World(davitd, exec_id, address)
 
 
 def operations(version: str) -> list[tuple[str, str]]:
@@ -195,7 +206,7 @@ def test_what_does_not_exist(world: World, version: str) -> None:
     for method, target in operations(version):
         if "{" not in target:
             continue
-        answer = world.client(version).request(method, example(target))
+        answer = world.client(version).request(method, world.unknown(target))
         # A registry is not there to be asked, or a stream not asked for.
         assert answer.status in (400, 404), (method, target, answer.status, answer.body)
         if method != "HEAD":
