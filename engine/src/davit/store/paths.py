@@ -33,6 +33,11 @@ class Paths:
         return self.data / "layers"
 
     @property
+    def build_caches(self) -> Path:
+        """What commands of builds keep for later builds, one directory each."""
+        return self.data / "build-caches"
+
+    @property
     def volumes(self) -> Path:
         return self.data / "volumes"
 

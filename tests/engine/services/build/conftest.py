@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,3 +93,26 @@ class Builder:
 @pytest.fixture
 def builder(shared_davitd: Davitd) -> Builder:
     return Builder(shared_davitd)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments, directory=str(self.root))  # type: ignore[arg-type]
+
+    root = Path()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """A web server for what is in ``tmp_path``."""
+    handler = type("Handler", (Quiet,), {"root": tmp_path})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()

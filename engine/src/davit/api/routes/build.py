@@ -74,14 +74,10 @@ def _request(call: Call) -> BuildRequest:
             raise NotSupported(
                 f"{name}: davit's builds end as an image of this engine, with layers"
             )
-    if call.text("remote"):
-        raise NotSupported(
-            f"remote={call.text('remote')}: davit builds from an archive in the request's body: "
-            "fetch the context and send it (docker build - < context.tar)"
-        )
     tags = [Reference.parse_tag(text) for text in call.texts("t") if text]
     return BuildRequest(
         dockerfile=call.text("dockerfile"),
+        remote=call.text("remote"),
         tags=tuple(dict.fromkeys(tags)),
         quiet=call.flag("q"),
         no_cache=call.flag("nocache"),

@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from davit.drivers import download, git
 from davit.drivers.tar.compression import decompressed
 from davit.drivers.tar.extract import extract
 from davit.drivers.tar.stream import Source, feed
-from davit.errors import InvalidParameter
+from davit.errors import InvalidParameter, NotSupported
+from davit.services.build import copying
 from davit.spec.dockerfile.match import Ignored
 from davit.sys import inside
 
@@ -34,13 +36,40 @@ async def receive(root: Path, chunks: AsyncIterator[bytes], dockerfile: str) -> 
     Raises InvalidParameter for a damaged archive, or one without the Dockerfile.
     """
     await asyncio.to_thread(root.mkdir, parents=True)
-
-    def work(source: Source) -> None:
-        plain = decompressed(source)
-        extract(plain, str(root), [], replace=True, owner=lambda uid, gid: (uid, gid))
-
-    await feed(chunks, work)
+    await feed(chunks, lambda source: _unpack(source, root))
     return await asyncio.to_thread(_prepare, root, dockerfile)
+
+
+async def fetch(scratch: Path, remote: str, dockerfile: str) -> Context:
+    """Get a context from a URL: a git repository, an archive, or a Dockerfile alone.
+
+    scratch: a directory to work in. Raises InvalidParameter, NotSupported, Unavailable (no git).
+    """
+    await asyncio.to_thread(scratch.mkdir, parents=True)
+    root = scratch / "context"
+    if git.is_repository(remote):
+        found = await git.checkout(git.parse(remote), root)
+        return await asyncio.to_thread(_prepare, found, dockerfile)
+    if not remote.startswith(("http://", "https://")):
+        raise NotSupported(f"remote={remote}: davit fetches contexts by HTTP and from git")
+    file = scratch / "remote"
+    await download.download(remote, file)
+    return await asyncio.to_thread(_open, file, root, dockerfile)
+
+
+def _open(file: Path, root: Path, dockerfile: str) -> Context:
+    root.mkdir()
+    if not copying.is_archive(file):
+        file.rename(root / "Dockerfile")
+        return _prepare(root, "Dockerfile")
+    with file.open("rb") as archive:
+        _unpack(archive, root)
+    return _prepare(root, dockerfile)
+
+
+def _unpack(source: Source, root: Path) -> None:
+    plain = decompressed(source)
+    extract(plain, str(root), [], replace=True, owner=lambda uid, gid: (uid, gid))
 
 
 def _prepare(root: Path, dockerfile: str) -> Context:

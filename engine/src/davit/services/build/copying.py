@@ -68,10 +68,10 @@ def find(root: Path, pattern: str, what: str) -> list[Found]:
     """Return the sources that a word of COPY names. what: the instruction, for the error."""
     path = posixpath.normpath(f"/{pattern}").lstrip("/")
     if not WILDCARDS.search(path):
-        return [_resolve(root, path, pattern, what)]
+        return [resolve(root, path, what, pattern)]
     fits = wildcard(path)
     names = sorted(name for name in _names(root, "", path.count("/")) if fits.match(name))
-    return [_resolve(root, name, name, what) for name in names]
+    return [resolve(root, name, what) for name in names]
 
 
 def digest(found: Sequence[Found], target: Target) -> str:
@@ -119,7 +119,8 @@ def is_archive(path: Path) -> bool:
             return False
 
 
-def _resolve(root: Path, path: str, name: str, what: str) -> Found:
+def resolve(root: Path, path: str, what: str, name: str = "") -> Found:
+    """Find one file or directory below a root. name: as it was asked for, when not by the path."""
     with ExitStack() as stack:
         base = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         stack.callback(os.close, base)
@@ -135,7 +136,7 @@ def _resolve(root: Path, path: str, name: str, what: str) -> Found:
         stack.callback(os.close, descriptor)
         real = inside.path_inside(base, descriptor).lstrip("/")
         is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
-        return Found(root, real, name, is_directory)
+        return Found(root, real, name or path, is_directory)
 
 
 def _names(root: Path, prefix: str, depth: int) -> Iterator[str]:

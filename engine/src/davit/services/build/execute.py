@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from davit.model.build import BuildLine, BuildRequest, Command
 from davit.model.config import ContainerConfig
 from davit.model.image import Image, StepWish
 from davit.model.platform import Platform
-from davit.services.build import cache, copying, trees
+from davit.services.build import cache, copying, mounts, trees
 from davit.services.build.context import Context
 from davit.services.build.files import Files
 from davit.services.build.needs import Needs, Report
@@ -68,6 +69,7 @@ class Execution:
         report: Report,
         keep: Callable[[Image], None],
         build_id: str,
+        caches: mounts.Caches,
         auths: Mapping[str, Mapping[str, str]],
     ) -> None:
         self._needs = needs
@@ -81,6 +83,7 @@ class Execution:
         )
         self._runner = Runner(needs, request, report, build_id)
         self._files = Files(needs, context, scratch, self.image_of, escape)
+        self._mounter = mounts.Mounter(needs, caches, context, self.image_of)
         self._stages: Sequence[Stage] = []
         self._done: dict[int, State] = {}
         self._step = 0
@@ -271,21 +274,26 @@ class Execution:
             pairs = " ".join(f"{name}={value}" for name, value in sorted(seen.items()))
             created_by = f"|{len(seen)} {pairs} {shown}"
         extra = [*command.flags, codec.encode(words).decode(), self._request.network_mode]
-        step = cache.key(created_by, state.config, state.author, extra)
-        if await self._found(state, step, created_by, state.config):
-            return
-        env = {**state.arguments.silent, **seen}
-        env = {name: value for name, value in env.items() if name not in state.env}
-        container_id = await self._runner.create(state.image, words, env, network)
-        self._say(f" ---> Running in {short(container_id)}\n")
-        written = await self._runner.run(container_id, shown)
-        wish = replace(
-            self._wish(state, step, created_by, state.config),
-            upper=written.upper,
-            paths=written.paths,
-            container=container_id,
-        )
-        await self._commit(state, wish, self._runner.remove)
+        values = state.arguments.visible(state.env)
+        wanted = mounts.wishes(command, state.config, values, self._escape)
+        async with AsyncExitStack() as stack:
+            shown_there, digests = await self._mounter.binds(stack, wanted, state.stage.index)
+            step = cache.key(created_by, state.config, state.author, [*extra, *digests])
+            if await self._found(state, step, created_by, state.config):
+                return
+            places = [*shown_there, *await self._mounter.scratch(stack, wanted)]
+            env = {**state.arguments.silent, **seen}
+            env = {name: value for name, value in env.items() if name not in state.env}
+            container_id = await self._runner.create(state.image, words, env, network, places)
+            self._say(f" ---> Running in {short(container_id)}\n")
+            written = await self._runner.run(container_id, shown)
+            wish = replace(
+                self._wish(state, step, created_by, state.config),
+                upper=written.upper,
+                paths=written.paths,
+                container=container_id,
+            )
+            await self._commit(state, wish, self._runner.remove)
 
     def _wish(self, state: State, step: str, created_by: str, config: ContainerConfig) -> StepWish:
         return StepWish(

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from davit.drivers import download
+from davit.drivers import download, git
 from davit.errors import InvalidParameter, NotSupported
 from davit.model.build import Command
 from davit.model.config import ContainerConfig
@@ -29,7 +29,6 @@ from davit.spec.dockerfile.match import Ignored
 from davit.sys import users
 
 ImageOf = Callable[[str, int], Awaitable["Image | None"]]
-_GIT = re.compile(r"git@|git://|ssh://|https?://[^#?]*\.git(#|\Z)")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _HEREDOC = re.compile(r"<<(-?)(['\"]?)([A-Za-z_][\w.]*)\2\Z")
 
@@ -88,7 +87,7 @@ class Files:
             found = await asyncio.to_thread(find, here, flags) if here else []
             for url in sources:
                 if url not in here:
-                    found.append(await self._download(url, destination, flags))
+                    found.append(await self._fetch(url, destination, flags))
             if not found:
                 raise InvalidParameter(f"{command.name} failed: no source files were specified")
             owner = flags.get("chown", "")
@@ -144,12 +143,16 @@ class Files:
             found = [_unpacked(one) for one in found]
         return found
 
-    async def _download(self, url: str, destination: str, flags: Mapping[str, str]) -> Found:
+    async def _fetch(self, url: str, destination: str, flags: Mapping[str, str]) -> Found:
+        directory = self._scratch / "fetched" / f"{next(self._numbers)}"
+        await asyncio.to_thread(directory.mkdir, parents=True)
+        if git.is_repository(url):
+            keep = flags.get("keep-git-dir", "false") == "true"
+            root = await git.checkout(git.parse(url), directory / "git", keep_git=keep)
+            return Found(root, "", url, is_directory=True)
         name = download.filename(url)
         if destination.endswith("/") and not name:
             raise InvalidParameter(f"cannot determine filename for source {url}")
-        directory = self._scratch / "downloads" / f"{next(self._numbers)}"
-        await asyncio.to_thread(directory.mkdir, parents=True)
         # Under a name of its own: the URL's may be anything.
         path = directory / "file"
         got = await download.download(url, path)
@@ -172,12 +175,10 @@ class Files:
 
 
 def _is_remote(command: Command, source: str) -> bool:
-    """Whether ADD fetches it. Raises NotSupported for what it cannot fetch."""
-    if command.name != "ADD":
-        return False
-    if _GIT.match(source):
-        raise NotSupported(f"ADD {source}: davit does not add git repositories: use RUN git clone")
-    return source.startswith(("http://", "https://"))
+    """Whether ADD fetches it."""
+    return command.name == "ADD" and (
+        source.startswith(("http://", "https://")) or git.is_repository(source)
+    )
 
 
 def _unpacked(found: Found) -> Found:
@@ -207,12 +208,12 @@ def _flags(command: Command, values: Mapping[str, str], escape: str) -> dict[str
     flags: dict[str, str] = {}
     for flag in command.flags:
         name, _, value = flag[2:].partition("=")
-        if name in ("parents", "keep-git-dir") and value != "false":
-            raise NotSupported(f"{command.name} --{name} is not done by davit")
+        if name == "parents" and value != "false":
+            raise NotSupported(f"{command.name} --parents is not done by davit")
         value = expand(value, values, escape) if name in ("chown", "chmod") else value
         if name == "checksum" and not _SHA256.match(value):
             raise ValueError(f"invalid checksum {value!r}: use sha256: and 64 hex digits")
-        if name == "unpack":
+        if name in ("unpack", "keep-git-dir"):
             value = value or "true"
         flags[name] = f"{flags[name]}\n{value}" if name == "exclude" and name in flags else value
     return flags

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from davit.errors import NotSupported
 from davit.model import ids
 from davit.model.build import BuildLine, BuildRequest, Command
-from davit.model.config import ContainerConfig, HealthConfig, HostConfig
+from davit.model.config import ContainerConfig, HealthConfig, HostConfig, Mount
 from davit.model.container import CreateRequest
 from davit.model.image import CommitSource, Image
 from davit.services.build.failure import CommandFailed
@@ -54,10 +54,6 @@ def run_network(command: Command) -> str:
     network = ""
     for flag in command.flags:
         name, _, value = flag[2:].partition("=")
-        if name == "mount":
-            raise NotSupported(
-                f"RUN --mount={value}: davit does not mount anything for a step: use COPY"
-            )
         if name == "security" and value != "sandbox":
             raise NotSupported(f"RUN --security={value}: davit's builds run in the sandbox only")
         if name == "network":
@@ -67,7 +63,9 @@ def run_network(command: Command) -> str:
     return network
 
 
-def host_config(request: BuildRequest, network: str, build_id: str) -> HostConfig:
+def host_config(
+    request: BuildRequest, network: str, mounts: Sequence[Mount], build_id: str
+) -> HostConfig:
     """What the container of a step may use of the host."""
     return HostConfig(
         network_mode=network or request.network_mode,
@@ -83,6 +81,7 @@ def host_config(request: BuildRequest, network: str, build_id: str) -> HostConfi
         cpu_quota=request.cpu_quota,
         cpuset_cpus=request.cpuset_cpus,
         cpuset_mems=request.cpuset_mems,
+        mounts=list(mounts),
         annotations={MARK: build_id},
     )
 
@@ -102,6 +101,7 @@ class Runner:
         words: Sequence[str],
         env: Mapping[str, str],
         network: str,
+        mounts: Sequence[Mount],
     ) -> str:
         """Make the container and return its ID."""
         created = await self._needs.containers.create(
@@ -115,7 +115,7 @@ class Runner:
                 healthcheck=HealthConfig(test=["NONE"]),
                 attach_stdout=True,
                 attach_stderr=True,
-                host_config=host_config(self._request, network, self._build_id),
+                host_config=host_config(self._request, network, mounts, self._build_id),
             ),
         )
         return created.id

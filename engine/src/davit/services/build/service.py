@@ -15,6 +15,7 @@ from davit.model.filters import Filters
 from davit.services.build import context
 from davit.services.build.execute import Execution
 from davit.services.build.failure import CommandFailed
+from davit.services.build.mounts import Caches
 from davit.services.build.needs import Needs, Report
 from davit.services.build.running import MARK, short
 from davit.services.containers import cleanup
@@ -30,6 +31,7 @@ class BuildService:
 
     def __init__(self, needs: Needs) -> None:
         self._needs = needs
+        self._caches = Caches(needs.paths.build_caches)
 
     async def open(self) -> None:
         """Remove the containers of builds that a crash has cut; once, at start-up."""
@@ -62,11 +64,16 @@ class BuildService:
             lines.fail(error.message)
 
     async def prune(self, filters: Filters, *, every: bool = False) -> tuple[list[str], int]:
-        """Remove steps kept for later builds; return their IDs and the bytes gained.
+        """Remove what is kept for later builds; return its IDs and the bytes gained.
 
-        every: also those that an image with a name was made from.
+        Those are steps and, unless filters choose among them, the caches of commands.
+        every: also steps that an image with a name was made from.
         """
-        return await self._needs.images.prune_steps(filters, every=every)
+        images, gained = await self._needs.images.prune_steps(filters, every=every)
+        if "id" in filters or "until" in filters:
+            return images, gained
+        caches, more = await self._caches.prune()
+        return [*images, *caches], gained + more
 
     async def _build(
         self,
@@ -81,7 +88,10 @@ class BuildService:
         scratch = self._needs.paths.container(build_id)
         async with AsyncExitStack() as undo:
             undo.push_async_callback(_remove, scratch)
-            received = await context.receive(scratch / "context", chunks, request.dockerfile)
+            if request.remote:
+                received = await context.fetch(scratch, request.remote, request.dockerfile)
+            else:
+                received = await context.receive(scratch / "context", chunks, request.dockerfile)
             escape = stages.escape_character(received.dockerfile.decode(errors="replace"))
             commands = await parser.parse(received.dockerfile)
             platforms = of_platforms(platform.parse(""), platform.parse(request.platform))
@@ -97,6 +107,7 @@ class BuildService:
                 report=lines.show,
                 keep=keep,
                 build_id=build_id,
+                caches=self._caches,
                 auths=auths,
             )
             image = await execution.run(every, needed, given)

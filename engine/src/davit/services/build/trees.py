@@ -32,13 +32,19 @@ class Tree:
 
 @asynccontextmanager
 async def mounted(needs: Needs, layers: Sequence[str]) -> AsyncIterator[Tree]:
-    """Mount layers (diff IDs, lowest first) with an empty one above them.
+    """Mount layers (diff IDs, lowest first) with an empty one above them."""
+    async with above(needs, needs.images.directories(layers)) as tree:
+        yield tree
+
+
+@asynccontextmanager
+async def above(needs: Needs, directories: list[Path]) -> AsyncIterator[Tree]:
+    """Mount directories, lowest first, with an empty one above them.
 
     Its paths are those of a container that does not exist, so that the next start of davitd takes
     away what a crash leaves.
     """
     paths, name = needs.paths, ids.new_id()
-    directories = needs.images.directories(layers)
     undo = AsyncExitStack()
     try:
         undo.push_async_callback(cleanup.remove_tree, paths.container(name))

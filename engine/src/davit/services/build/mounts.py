@@ -1,0 +1,217 @@
+"""``RUN --mount``: what a command sees for as long as it runs, and the layer does not keep.
+
+Source: Dockerfile reference, "RUN --mount".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import hashlib
+import io
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from davit.drivers.volume.usage import disk_usage
+from davit.errors import NotSupported
+from davit.model.build import Command
+from davit.model.config import ContainerConfig, Mount, TmpfsOptions
+from davit.services.build import copying, trees
+from davit.services.build.context import Context
+from davit.services.build.copying import Target
+from davit.services.build.files import ImageOf
+from davit.services.build.needs import Needs
+from davit.services.containers import cleanup
+from davit.spec.dockerfile import metadata
+from davit.spec.dockerfile.expand import expand
+
+_FLAGS = ("readonly", "rw")
+_NAMES = {
+    "dst": "target",
+    "destination": "target",
+    "src": "source",
+    "ro": "readonly",
+    "readwrite": "rw",
+}
+_OPTIONS = {
+    "bind": ("target", "source", "from", "readonly", "rw"),
+    "cache": ("target", "id", "sharing", "readonly", "mode", "uid", "gid", "rw"),
+    "tmpfs": ("target", "size"),
+}
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """One mount as asked for. target: absolute; options: by their longest names."""
+
+    kind: str
+    target: str
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def read_only(self) -> bool:
+        """Binds are, unless they are to be written to; caches are not, unless they are to be."""
+        if self.kind == "bind":
+            return self.options.get("rw", "false") == "false"
+        return self.options.get("readonly", "false") != "false"
+
+
+def wishes(
+    command: Command, config: ContainerConfig, values: Mapping[str, str], escape: str
+) -> list[Wish]:
+    """Read the mounts of a RUN. Raises NotSupported, ValueError, ExpansionError."""
+    return [
+        _wish(expand(flag[len("--mount=") :], values, escape), config)
+        for flag in command.flags
+        if flag.startswith("--mount=")
+    ]
+
+
+class Caches:
+    """Directories of ``type=cache``, kept from build to build: one for each ID."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._used: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def opened(self, wish: Wish) -> AsyncIterator[Path]:
+        """Give the directory. One that is not to be shared is had by one step at a time."""
+        options = wish.options
+        name = hashlib.sha256(options.get("id", wish.target).encode()).hexdigest()[:32]
+        owner = int(options.get("uid", "0")), int(options.get("gid", "0"))
+        mode = int(options.get("mode", "0755"), 8)
+        async with AsyncExitStack() as stack:
+            if options.get("sharing", "shared") != "shared":
+                lock = self._locks.setdefault(name, asyncio.Lock())
+                await stack.enter_async_context(lock)
+            self._used[name] += 1
+            try:
+                await asyncio.to_thread(_make, self._root / name, owner, mode)
+                yield self._root / name
+            finally:
+                self._used[name] -= 1
+
+    async def prune(self) -> tuple[list[str], int]:
+        """Remove those that no step has open; return their names and the bytes gained."""
+        names = await asyncio.to_thread(_names, self._root)
+        unused = [name for name in names if not self._used[name]]
+        sizes = [await asyncio.to_thread(disk_usage, self._root / name) for name in unused]
+        for name in unused:
+            await cleanup.remove_tree(self._root / name)
+        return unused, sum(sizes)
+
+
+class Mounter:
+    """Makes the mounts of one build's steps."""
+
+    def __init__(self, needs: Needs, caches: Caches, context: Context, image_of: ImageOf) -> None:
+        self._needs = needs
+        self._caches = caches
+        self._context = context
+        self._image_of = image_of
+
+    async def binds(
+        self, stack: AsyncExitStack, wanted: Sequence[Wish], stage: int
+    ) -> tuple[list[Mount], list[str]]:
+        """Return the binds and digests of what they show. stage: the number of the step's.
+
+        The sources stay until the stack is closed. Raises InvalidParameter, NotFound (image).
+        """
+        mounts, digests = [], []
+        for wish in wanted:
+            if wish.kind == "bind":
+                found = await self._source(stack, wish, stage)
+                digests.append(await asyncio.to_thread(copying.digest, [found], _AS_IT_IS))
+                source = found.root / found.path
+                if not wish.read_only:
+                    if not found.is_directory:
+                        raise NotSupported(
+                            f"RUN --mount: {found.name} is a file: mount it read-only"
+                        )
+                    # What the command writes is gone with the mount.
+                    tree = await stack.enter_async_context(trees.above(self._needs, [source]))
+                    source = tree.root
+                mounts.append(_bind(wish, source))
+        return mounts, digests
+
+    async def scratch(self, stack: AsyncExitStack, wanted: Sequence[Wish]) -> list[Mount]:
+        """Return the mounts on which a step's result does not depend: caches, tmpfs."""
+        mounts = []
+        for wish in wanted:
+            if wish.kind == "cache":
+                path = await stack.enter_async_context(self._caches.opened(wish))
+                mounts.append(_bind(wish, path))
+            elif wish.kind == "tmpfs":
+                size = _bytes(wish.options.get("size", "0"))
+                options = TmpfsOptions(size_bytes=size)
+                mounts.append(Mount(type="tmpfs", target=wish.target, tmpfs_options=options))
+        return mounts
+
+    async def _source(self, stack: AsyncExitStack, wish: Wish, stage: int) -> copying.Found:
+        root = self._context.root
+        if origin := wish.options.get("from"):
+            image = await self._image_of(origin, stage)
+            layers = image.layers if image is not None else []
+            tree = await stack.enter_async_context(trees.mounted(self._needs, layers))
+            root = tree.root
+        source = wish.options.get("source", "/")
+        return await asyncio.to_thread(copying.resolve, root, source, "RUN --mount")
+
+
+def _wish(text: str, config: ContainerConfig) -> Wish:
+    (row,) = csv.reader(io.StringIO(text))
+    options: dict[str, str] = {}
+    for item in row:
+        name, equals, value = item.partition("=")
+        name = _NAMES.get(name.lower(), name.lower())
+        if not equals and name not in _FLAGS:
+            raise ValueError(f"invalid field '{item}' must be a key=value pair")
+        options[name] = value if equals else "true"
+    kind = options.pop("type", "bind")
+    if kind not in _OPTIONS:
+        raise NotSupported(
+            f"RUN --mount=type={kind}: clients of the classic builder send neither secrets nor "
+            f"keys; davit mounts {', '.join(_OPTIONS)}"
+        )
+    for name in options:
+        if name not in _OPTIONS[kind]:
+            raise ValueError(f"unexpected key '{name}' in '{text}'")
+    if not options.get("target"):
+        raise ValueError(f"invalid mount {text!r}: target is missing")
+    return Wish(kind, metadata.directory(config, options.pop("target")), options)
+
+
+def _bind(wish: Wish, source: Path) -> Mount:
+    return Mount(type="bind", source=str(source), target=wish.target, read_only=wish.read_only)
+
+
+def _make(path: Path, owner: tuple[int, int], mode: int) -> None:
+    if path.is_dir():
+        return
+    path.mkdir(parents=True)
+    os.chown(path, *owner)
+    path.chmod(mode)
+
+
+def _names(root: Path) -> list[str]:
+    return os.listdir(root) if root.is_dir() else []
+
+
+def _bytes(text: str) -> int:
+    number = text.rstrip("bBkKmMgG")
+    unit = text[len(number) :].lower()
+    if not number.isdecimal() or unit not in _UNITS:
+        raise ValueError(f"invalid size {text!r}")
+    return int(number) * _UNITS[unit]
+
+
+_AS_IT_IS = Target(
+    path="/", many=False, owner=lambda uid, gid: (uid, gid), unpacked=lambda uid, gid: (uid, gid)
+)
