@@ -31,6 +31,7 @@ class Engine:
         self.host = target.host
         self._connection = Connection(target)
         self._prefix = ""
+        # Until it is agreed on; an engine that is yet to come has none.
         self.api_version = (0, 0)
 
     def close(self) -> None:

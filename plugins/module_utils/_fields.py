@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from ansible_collections.davit.fleet.plugins.module_utils._errors import Invalid
 
 Options = Dict[str, Any]  # option name → value; None and a missing key both mean "not given"
+Version = Tuple[int, int]  # of the API
 
 
 def _same(value: Any) -> Any:
@@ -30,6 +31,10 @@ def _never(value: Any) -> bool:
     return False
 
 
+def _no_values(tree: dict[str, Any]) -> tuple[Any, ...]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Field:
     """A row: the option, where the API keeps it, and how to compare.
@@ -41,6 +46,10 @@ class Field:
     default: API value when the option is not given; from_image: what the image's ``Config`` says.
     live: whether this API value can be set on a container without making it anew.
     watched: drift is repaired even where the option has never been given.
+    follows: what the engine sets by itself beside the other values of a create body or inspect,
+    the value to go back to first; any other value is a leftover.
+    since: the API that knows it, where that is not the oldest. The key is empty for the option as a
+    whole, ``part`` for one of its suboptions, ``part=value`` for one of their values.
     """
 
     name: str
@@ -53,6 +62,8 @@ class Field:
     from_image: Callable[[dict[str, Any]], Any] = _nothing
     live: Callable[[Any], bool] = _never
     watched: bool = False
+    follows: Callable[[dict[str, Any]], tuple[Any, ...]] = _no_values
+    since: dict[str, Version] = field(default_factory=dict)
 
     def wire(self, options: Options) -> Any:
         """The API value that is asked for, None when the option is not given. Raises Invalid."""
@@ -99,17 +110,24 @@ class Sides:
 
 def changes(rows: list[Field], sides: Sides) -> list[Change]:
     """Return the differences that the fleet answers for, in the rows' order."""
-    found = (_entries(row, sides) if row.entries else _value(row, sides) for row in rows)
+    asked = body(rows, sides.wanted)
+    found = (_entries(row, sides) if row.entries else _value(row, sides, asked) for row in rows)
     return [change for change in found if change is not None]
 
 
-def _value(row: Field, sides: Sides) -> Change | None:
+def _value(row: Field, sides: Sides, asked: dict[str, Any]) -> Change | None:
     wanted = row.wire(sides.wanted)
     shown = row.canon(dig(sides.shown, row.path))
     if wanted is not None and _is_applied(row, sides, wanted, shown):
         return None
     if wanted is None:
         given_before = sides.applied.get(row.name) is not None
+        own = row.follows(sides.shown)
+        if own and not given_before:
+            if not sides.owned or shown in own:
+                return None
+            wanted = row.follows(asked)[0]
+            return Change(row, shown, row.canon(wanted), wanted)
         if not given_before and not (row.watched and sides.owned):
             return None
         wanted = row.from_image(sides.image)

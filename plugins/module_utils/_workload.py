@@ -16,6 +16,7 @@ from ansible_collections.davit.fleet.plugins.module_utils import (
 from ansible_collections.davit.fleet.plugins.module_utils._archive import normal
 from ansible_collections.davit.fleet.plugins.module_utils._client import Engine
 from ansible_collections.davit.fleet.plugins.module_utils._container import apply as container
+from ansible_collections.davit.fleet.plugins.module_utils._container import support
 from ansible_collections.davit.fleet.plugins.module_utils._container.plan import ASIDE, references
 from ansible_collections.davit.fleet.plugins.module_utils._container.plan import (
     plan as plan_container,
@@ -152,6 +153,9 @@ class Workload:
     def _container(self, options: dict[str, Any]) -> list[Action]:
         name = options["name"]
         found = self._named("container", name)
+        version = self._engine.api_version
+        if options["state"] != "absent" and version != (0, 0):
+            support.check(options, version, self._engine.host)
         if found is None and options.get("renamed_from"):
             found = self._named("container", options["renamed_from"])
         aside = None

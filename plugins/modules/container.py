@@ -14,6 +14,7 @@ description:
   - Brings a container into the declared state.
   - Limits, the restart policy, the name and networks are changed while it runs. Where that is not possible,
     the container is made anew; the old one is kept until the new one runs, and put back if that fails.
+  - An option that the engine's API does not know is an error that names the version needed.
   - An option that was applied before and is not given any more is reverted to its default. What was changed
     by hand is repaired. How an engine writes a value makes no difference.
 extends_documentation_fragment:
@@ -65,7 +66,11 @@ options:
     type: str
   networks:
     description:
-      - Networks that it joins, a name each, or a dictionary with C(name), C(aliases), C(ipv4_address) and C(ipv6_address).
+      - Networks that it joins, a name each, or a dictionary with C(name), and as needed C(aliases), C(ipv4_address),
+        C(ipv6_address), C(link_local_ips), C(mac_address), C(gw_priority) and C(driver_opts).
+      - C(gw_priority) decides which network brings the default route; the highest one does. C(driver_opts) with
+        C(com.docker.network.endpoint.ifname) names the interface.
+      - A MAC address that is dropped stays until the network is joined anew.
       - The list is complete. Networks are joined and left while the container runs.
     type: list
     elements: raw
@@ -81,6 +86,9 @@ options:
     type: dict
   labels:
     description: Labels.
+    type: dict
+  annotations:
+    description: Annotations for the OCI runtime. Needs API 1.43.
     type: dict
   user:
     description: User and group, V(name:group) or numbers.
@@ -126,7 +134,10 @@ options:
     description: Memory that it keeps under pressure.
     type: str
   memory_swap:
-    description: Memory and swap together, V(-1) for no limit. By default twice the memory.
+    description:
+      - Memory and swap together, V(-1) for no limit. By default twice the memory.
+      - A limit that was set live is reverted when the option is dropped, but for V(-1), which engines show, too,
+        where the kernel counts no swap.
     type: str
   memory_swappiness:
     description: Swappiness from 0 to 100.
@@ -149,9 +160,28 @@ options:
   cpuset_mems:
     description: Memory nodes that it may use.
     type: str
+  cpu_rt_period:
+    description: Length of a period of the real-time scheduler in microseconds.
+    type: int
+  cpu_rt_runtime:
+    description: Microseconds of such a period that its real-time processes may use.
+    type: int
   blkio_weight:
     description: Relative weight of its block I/O, 10 to 1000.
     type: int
+  blkio_weight_device:
+    description: Relative weight of its I/O on single devices.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: Device on the host.
+        type: path
+        required: true
+      weight:
+        description: Weight, 10 to 1000.
+        type: int
+        required: true
   pids_limit:
     description: Number of processes, V(-1) for no limit.
     type: int
@@ -249,6 +279,28 @@ options:
     description: Rules for devices, V(c 10:200 rwm).
     type: list
     elements: str
+  device_requests:
+    description: Devices that a driver of the engine chooses, such as GPUs.
+    type: list
+    elements: dict
+    suboptions:
+      driver:
+        description: Name of the driver.
+        type: str
+      count:
+        description: Number of devices, V(-1) for all.
+        type: int
+      device_ids:
+        description: The devices themselves, instead of a number.
+        type: list
+        elements: str
+      capabilities:
+        description: Alternatives, each a list of capabilities that are needed together, V([[gpu]]).
+        type: list
+        elements: list
+      options:
+        description: Options for the driver.
+        type: dict
   sysctls:
     description: Kernel parameters of its namespaces.
     type: dict
@@ -277,12 +329,12 @@ options:
     elements: dict
     suboptions:
       type:
-        description: Kind of mount.
+        description: Kind of mount. V(image) needs API 1.48.
         type: str
-        choices: [bind, volume, tmpfs]
+        choices: [bind, image, tmpfs, volume]
         default: volume
       source:
-        description: Path on the host, or name of the volume.
+        description: Path on the host, or name of the volume or of the image.
         type: str
       target:
         description: Path in the container.
@@ -296,9 +348,24 @@ options:
         description: Propagation of a bind.
         type: str
         choices: [private, rprivate, shared, rshared, slave, rslave]
+      create_mountpoint:
+        description: Whether a directory is made on the host where the source of a bind is missing. Needs API 1.42.
+        type: bool
+      non_recursive:
+        description: Whether the mounts below the source of a bind stay out.
+        type: bool
+      read_only_non_recursive:
+        description: Whether only the bind itself is read-only, and not the mounts below it. Needs API 1.44.
+        type: bool
+      read_only_force_recursive:
+        description: Whether it is an error when the mounts below cannot be made read-only. Needs API 1.44.
+        type: bool
       no_copy:
         description: Whether a new volume stays empty instead of getting the image's files.
         type: bool
+      subpath:
+        description: Part of the volume (needs API 1.45) or of the image that is mounted.
+        type: str
       labels:
         description: Labels of a new volume.
         type: dict
@@ -314,6 +381,10 @@ options:
       tmpfs_mode:
         description: Its mode in octal, V('1777').
         type: str
+      tmpfs_options:
+        description: Its mount options, V(noexec) or V(uid=1000). Needs API 1.46.
+        type: list
+        elements: str
   tmpfs:
     description: File systems in memory, V(/run:size=64m).
     type: list
@@ -340,6 +411,12 @@ options:
     type: bool
   exposed_ports:
     description: Ports that it exposes, V(8080) or V(53/udp).
+    type: list
+    elements: str
+  links:
+    description:
+      - Containers that it finds by another name, V(NAME[:ALIAS]).
+      - For the default network, where names are not looked up otherwise; use C(aliases) in O(networks) elsewhere.
     type: list
     elements: str
   dns_servers:
@@ -377,7 +454,7 @@ options:
         description: Time in which failures do not count.
         type: str
       start_interval:
-        description: Time between checks in the start period.
+        description: Time between checks in the start period. Needs API 1.44.
         type: str
       retries:
         description: Failures in a row that make it unhealthy.
@@ -407,6 +484,26 @@ EXAMPLES = r"""
     networks:
       - name: shop
         aliases: [frontend]
+
+- name: Mount parts of a volume and of an image, with a fixed place in the network
+  davit.fleet.container:
+    name: api
+    image: shop-api:1.4
+    mounts:
+      - {type: volume, source: shop, target: /data, subpath: api}
+      - {type: image, source: "shop-assets:1.4", target: /assets}
+      - {type: bind, source: /srv/shop, target: /srv, read_only: true, create_mountpoint: true}
+      - {type: tmpfs, target: /scratch, tmpfs_size: 64M, tmpfs_options: [noexec]}
+    networks:
+      - name: shop
+        ipv4_address: 10.80.0.20
+        gw_priority: 10
+        driver_opts:
+          com.docker.network.endpoint.ifname: shop0
+    healthcheck:
+      test: wget -q -O /dev/null http://127.0.0.1/health
+      start_period: 30s
+      start_interval: 1s
 
 - name: Give it more memory while it runs
   davit.fleet.container:

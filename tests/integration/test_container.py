@@ -154,6 +154,18 @@ def test_limits_changed_by_hand_are_repaired(fleet: Fleet) -> None:
     assert fleet.inspect("web")["HostConfig"]["Memory"] == 64 << 20
 
 
+def test_swap_that_was_set_live_goes_with_its_option(fleet: Fleet) -> None:
+    """The engine sets the swap limit, too, when nobody asks: only another value is a leftover."""
+    fleet.apply("container", **WEB, memory="64M")
+    made = fleet.id("web")
+    assert verbs(fleet.apply("container", **WEB, memory="64M", memory_swap="200M")) == ["update"]
+    dropped = fleet.apply("container", **WEB, memory="64M")
+    assert verbs(dropped) == ["update"]
+    assert fields(dropped) == {"memory_swap"}
+    assert fleet.inspect("web")["HostConfig"]["MemorySwap"] == 128 << 20
+    assert fleet.id("web") == made
+
+
 def test_same_in_other_words_is_no_change(fleet: Fleet) -> None:
     fleet.apply(
         "container",

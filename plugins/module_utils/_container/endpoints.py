@@ -26,6 +26,9 @@ def wanted(options: dict[str, Any]) -> list[dict[str, Any]]:
             raise Invalid(
                 f"networks[{index}].{unknown[0]}: unknown; known are {', '.join(network.ENDPOINT)}"
             )
+        wrong = network.check(item)
+        if wrong:
+            raise Invalid(f"networks[{index}].{wrong}")
         items.append(item)
     return items
 

@@ -84,6 +84,7 @@ ROWS = [
         encode=_healthcheck,
         canon=_solid,
         from_image=lambda image: image.get("Healthcheck"),
+        since={"start_period": (1, 29), "start_interval": (1, 44)},
     ),
     Field("log_driver", {"type": "str"}, "HostConfig.LogConfig.Type"),
     Field(

@@ -38,8 +38,8 @@ def said(key: str) -> Callable[[dict[str, Any]], Any]:
     return lambda image: image.get(key)
 
 
-def boolean(name: str, path: str) -> Field:
-    return Field(name, {"type": "bool"}, path, canon=bool, default=False)
+def boolean(name: str, path: str, **more: Any) -> Field:
+    return Field(name, {"type": "bool"}, path, canon=bool, default=False, **more)
 
 
 def text(name: str, path: str, **more: Any) -> Field:
@@ -79,6 +79,14 @@ ROWS = [
         entries=True,
         from_image=said("Labels"),
     ),
+    Field(
+        "annotations",
+        {"type": "dict"},
+        "HostConfig.Annotations",
+        encode=texts,
+        entries=True,
+        since={"": (1, 43)},
+    ),
     text("user", "User", from_image=said("User")),
     text("working_dir", "WorkingDir", from_image=said("WorkingDir")),
     Field("hostname", {"type": "str"}, "Hostname"),
@@ -86,8 +94,8 @@ ROWS = [
     boolean("tty", "Tty"),
     boolean("interactive", "OpenStdin"),
     Field("stop_signal", {"type": "str"}, "StopSignal", from_image=said("StopSignal")),
-    Field("stop_timeout", {"type": "int"}, "StopTimeout"),
-    boolean("init", "HostConfig.Init"),
+    Field("stop_timeout", {"type": "int"}, "StopTimeout", since={"": (1, 25)}),
+    boolean("init", "HostConfig.Init", since={"": (1, 25)}),
     boolean("auto_remove", "HostConfig.AutoRemove"),
     Field("runtime", {"type": "str"}, "HostConfig.Runtime"),
     Field(

@@ -10,7 +10,7 @@ from ansible_collections.davit.fleet.plugins.module_utils._fields import Field
 from ansible_collections.davit.fleet.plugins.module_utils._units import size
 
 _MOUNT = {
-    "type": {"type": "str", "choices": ["bind", "volume", "tmpfs"], "default": "volume"},
+    "type": {"type": "str", "choices": ["bind", "image", "tmpfs", "volume"], "default": "volume"},
     "source": {"type": "str"},
     "target": {"type": "path", "required": True},
     "read_only": {"type": "bool", "default": False},
@@ -18,43 +18,65 @@ _MOUNT = {
         "type": "str",
         "choices": ["private", "rprivate", "shared", "rshared", "slave", "rslave"],
     },
+    "create_mountpoint": {"type": "bool"},
+    "non_recursive": {"type": "bool"},
+    "read_only_non_recursive": {"type": "bool"},
+    "read_only_force_recursive": {"type": "bool"},
     "no_copy": {"type": "bool"},
+    "subpath": {"type": "str"},
     "labels": {"type": "dict"},
     "volume_driver": {"type": "str"},
     "volume_options": {"type": "dict"},
     "tmpfs_size": {"type": "str"},
     "tmpfs_mode": {"type": "str"},
+    "tmpfs_options": {"type": "list", "elements": "str"},
+}
+_SINCE = {
+    "": (1, 25),
+    "type=image": (1, 48),
+    "create_mountpoint": (1, 42),
+    "non_recursive": (1, 40),
+    "read_only_non_recursive": (1, 44),
+    "read_only_force_recursive": (1, 44),
+    "subpath": (1, 45),
+    "tmpfs_options": (1, 46),
 }
 
 
 def _mount(item: dict[str, Any]) -> dict[str, Any]:
-    mount: dict[str, Any] = {"Type": item["type"], "Target": item["target"]}
-    if item.get("source"):
-        mount["Source"] = item["source"]
-    if item.get("read_only"):
-        mount["ReadOnly"] = True
-    if item.get("propagation"):
-        mount["BindOptions"] = {"Propagation": item["propagation"]}
-    volume: dict[str, Any] = {}
-    if item.get("no_copy"):
-        volume["NoCopy"] = True
-    if item.get("labels"):
-        volume["Labels"] = item["labels"]
-    if item.get("volume_driver"):
-        volume["DriverConfig"] = {
-            "Name": item["volume_driver"],
-            "Options": item.get("volume_options") or {},
-        }
-    if volume:
-        mount["VolumeOptions"] = volume
-    tmpfs: dict[str, int] = {}
-    if item.get("tmpfs_size"):
-        tmpfs["SizeBytes"] = size(item["tmpfs_size"])
-    if item.get("tmpfs_mode"):
-        tmpfs["Mode"] = int(item["tmpfs_mode"], 8)
-    if tmpfs:
-        mount["TmpfsOptions"] = tmpfs
-    return mount
+    """A mount as the API has it, without what is not given."""
+    driver = {"Name": item.get("volume_driver"), "Options": item.get("volume_options")}
+    return {
+        "Target": item["target"],
+        **_solid(
+            {
+                "Type": item["type"],
+                "Source": item.get("source"),
+                "ReadOnly": item.get("read_only"),
+                "BindOptions": {
+                    "Propagation": item.get("propagation"),
+                    "NonRecursive": item.get("non_recursive"),
+                    "CreateMountpoint": item.get("create_mountpoint"),
+                    "ReadOnlyNonRecursive": item.get("read_only_non_recursive"),
+                    "ReadOnlyForceRecursive": item.get("read_only_force_recursive"),
+                },
+                "VolumeOptions": {
+                    "NoCopy": item.get("no_copy"),
+                    "Labels": item.get("labels"),
+                    "DriverConfig": driver if driver["Name"] else None,
+                    "Subpath": item.get("subpath") if item["type"] == "volume" else None,
+                },
+                "ImageOptions": {
+                    "Subpath": item.get("subpath") if item["type"] == "image" else None,
+                },
+                "TmpfsOptions": {
+                    "SizeBytes": size(item["tmpfs_size"]) if item.get("tmpfs_size") else None,
+                    "Mode": int(item["tmpfs_mode"], 8) if item.get("tmpfs_mode") else None,
+                    "Options": [word.split("=", 1) for word in item.get("tmpfs_options") or []],
+                },
+            }
+        ),
+    }
 
 
 def _solid(value: Any) -> Any:
@@ -102,6 +124,7 @@ ROWS = [
         "HostConfig.Mounts",
         encode=lambda value: [_mount(item) for item in value],
         canon=_mount_set,
+        since=_SINCE,
     ),
     Field(
         "tmpfs",

@@ -8,15 +8,30 @@ import re
 from typing import Any
 
 from ansible_collections.davit.fleet.plugins.module_utils._errors import Invalid
-from ansible_collections.davit.fleet.plugins.module_utils._fields import Field
+from ansible_collections.davit.fleet.plugins.module_utils._fields import Field, Version
 
 _PUBLISHED = re.compile(
     r"(?:(?P<ip>\[[0-9a-fA-F:.]+\]|\d+(?:\.\d+){3}):)?(?:(?P<host>\d+(?:-\d+)?)?:)?"
     r"(?P<port>\d+(?:-\d+)?)(?:/(?P<protocol>tcp|udp|sctp))?\Z"
 )
 
-# What an entry of ``networks`` may say.
-ENDPOINT = ("name", "aliases", "ipv4_address", "ipv6_address")
+# What an entry of ``networks`` may say, and the API that knows it.
+ENDPOINT: dict[str, Version] = {
+    "name": (1, 24),
+    "aliases": (1, 24),
+    "ipv4_address": (1, 24),
+    "ipv6_address": (1, 24),
+    "link_local_ips": (1, 24),
+    "mac_address": (1, 44),
+    "gw_priority": (1, 48),
+    "driver_opts": (1, 32),
+}
+_ADDRESSES = {
+    "ipv4_address": "IPv4Address",
+    "ipv6_address": "IPv6Address",
+    "link_local_ips": "LinkLocalIPs",
+}
+_KIND_NAMES = {list: "list", dict: "dictionary", int: "whole number"}
 
 
 def published(values: list[str]) -> dict[str, list[dict[str, str]]]:
@@ -58,28 +73,46 @@ def endpoint_settings(item: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if item.get("aliases"):
         settings["Aliases"] = list(item["aliases"])
-    ipam = {
-        key: item[option]
-        for key, option in (("IPv4Address", "ipv4_address"), ("IPv6Address", "ipv6_address"))
-        if item.get(option)
-    }
+    ipam = {key: item[option] for option, key in _ADDRESSES.items() if item.get(option)}
     if ipam:
         settings["IPAMConfig"] = ipam
+    if item.get("mac_address"):
+        settings["MacAddress"] = item["mac_address"]
+    if item.get("gw_priority"):
+        settings["GwPriority"] = item["gw_priority"]
+    if item.get("driver_opts"):
+        settings["DriverOpts"] = {key: str(text) for key, text in item["driver_opts"].items()}
     return settings
 
 
 def fits(item: dict[str, Any], shown: dict[str, Any], own: set[str]) -> bool:
     """Whether a container's endpoint is as wanted. own: names the engine adds as aliases."""
-    ipam = shown.get("IPAMConfig") or {}
-    addresses = (
-        (item.get("ipv4_address"), ipam.get("IPv4Address")),
-        (item.get("ipv6_address"), ipam.get("IPv6Address")),
-    )
-    if any((wanted or "") != (actual or "") for wanted, actual in addresses):
+    wanted = endpoint_settings(item)
+    for key, empty in (("IPAMConfig", {}), ("GwPriority", 0), ("DriverOpts", {})):
+        if _set(wanted.get(key, empty)) != _set(shown.get(key) or empty):
+            return False
+    # One that nobody asked for is the engine's choice, and a stopped container shows none.
+    mac = wanted.get("MacAddress", "").lower()
+    if mac and shown.get("MacAddress") and shown["MacAddress"].lower() != mac:
         return False
     aliases = set(item.get("aliases") or [])
     actual = set(shown.get("Aliases") or [])
     return aliases <= actual and actual - aliases <= own
+
+
+def check(item: dict[str, Any]) -> str:
+    """Name what has another type than the API's, empty when nothing has."""
+    kinds = {"aliases": list, "link_local_ips": list, "driver_opts": dict, "gw_priority": int}
+    for name, kind in kinds.items():
+        value = item.get(name)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            return f"{name}: {value!r} is no {_KIND_NAMES[kind]}"
+    return ""
+
+
+def _set(value: Any) -> Any:
+    """A map without what is empty."""
+    return {key: item for key, item in value.items() if item} if isinstance(value, dict) else value
 
 
 def _span(text: str) -> list[int]:
@@ -97,6 +130,14 @@ def _bindings(value: dict[str, list[dict[str, str]]] | None) -> list[tuple[str, 
 
 def _hosts(value: dict[str, str]) -> list[str]:
     return [f"{name}:{address}" for name, address in value.items()]
+
+
+def _links(value: list[str] | None) -> list[str]:
+    """``db:store``; inspect shows it as ``/db:/web/store``."""
+    pairs = (item.partition(":") for item in value or [])
+    return sorted(
+        f"{name.lstrip('/')}:{(alias or name).rpartition('/')[2]}" for name, _sep, alias in pairs
+    )
 
 
 def _list(name: str, path: str) -> Field:
@@ -135,6 +176,7 @@ ROWS = [
         entries=True,
         from_image=lambda image: image.get("ExposedPorts"),
     ),
+    Field("links", {"type": "list", "elements": "str"}, "HostConfig.Links", canon=_links),
     _list("dns_servers", "HostConfig.Dns"),
     _list("dns_search_domains", "HostConfig.DnsSearch"),
     _list("dns_opts", "HostConfig.DnsOptions"),

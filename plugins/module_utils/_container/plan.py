@@ -112,10 +112,11 @@ def applied(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def references(options: dict[str, Any]) -> list[str]:
-    """Names of the containers whose namespaces or volumes it uses."""
+    """Names of the containers whose namespaces or volumes it uses, or that it links to."""
     modes = [options.get(key) or "" for key in ("network_mode", "ipc_mode", "pid_mode")]
     names = [mode[len("container:") :] for mode in modes if mode.startswith("container:")]
-    return names + [item.partition(":")[0] for item in options.get("volumes_from") or []]
+    listed = [*(options.get("volumes_from") or []), *(options.get("links") or [])]
+    return names + [item.partition(":")[0] for item in listed]
 
 
 def body(options: dict[str, Any], owner: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.davit.fleet.plugins.module_utils._fields import Field
+from ansible_collections.davit.fleet.plugins.module_utils._fields import Field, dig
 from ansible_collections.davit.fleet.plugins.module_utils._units import size
 
 
@@ -21,8 +21,14 @@ def _size(name: str, path: str, **more: Any) -> Field:
     )
 
 
-def _whole(name: str, path: str) -> Field:
-    return Field(name, {"type": "int"}, path, canon=_number, default=0, live=bool, watched=True)
+def _whole(name: str, path: str, **more: Any) -> Field:
+    spec = {"type": "int"}
+    return Field(name, spec, path, canon=_number, default=0, live=bool, watched=True, **more)
+
+
+def _swap(tree: dict[str, Any]) -> tuple[Any, ...]:
+    """Twice the memory; 0 before the engine has set it, -1 where the kernel counts no swap."""
+    return 2 * _number(dig(tree, "HostConfig.Memory")), 0, -1
 
 
 def _cpus(value: float) -> int:
@@ -66,8 +72,7 @@ def _throttle(name: str, path: str, rate: Any) -> Field:
 ROWS = [
     _size("memory", "HostConfig.Memory", watched=True),
     _size("memory_reservation", "HostConfig.MemoryReservation", watched=True),
-    # The engine sets it to twice the memory when it is not given, so what shows is not watched.
-    _size("memory_swap", "HostConfig.MemorySwap"),
+    _size("memory_swap", "HostConfig.MemorySwap", follows=_swap),
     Field(
         "memory_swappiness",
         {"type": "int"},
@@ -103,7 +108,23 @@ ROWS = [
             ("cpuset_mems", "HostConfig.CpusetMems"),
         )
     ),
+    _whole("cpu_rt_period", "HostConfig.CpuRealtimePeriod", since={"": (1, 25)}),
+    _whole("cpu_rt_runtime", "HostConfig.CpuRealtimeRuntime", since={"": (1, 25)}),
     _whole("blkio_weight", "HostConfig.BlkioWeight"),
+    Field(
+        "blkio_weight_device",
+        {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "path": {"type": "path", "required": True},
+                "weight": {"type": "int", "required": True},
+            },
+        },
+        "HostConfig.BlkioWeightDevice",
+        encode=lambda value: [{"Path": item["path"], "Weight": item["weight"]} for item in value],
+        canon=lambda value: sorted((item["Path"], item["Weight"]) for item in value or []),
+    ),
     Field(
         "pids_limit",
         {"type": "int"},

@@ -41,13 +41,34 @@ def _device_set(value: list[dict[str, str]] | None) -> list[tuple[str, str, str]
     )
 
 
-def _names(name: str, path: str, canon: Any = lambda value: sorted(value or [])) -> Field:
-    return Field(name, {"type": "list", "elements": "str"}, path, canon=canon)
+def _requests(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """``capabilities`` is a list of alternatives, each a list of what is needed together."""
+    return [
+        {
+            "Driver": item.get("driver") or "",
+            "Count": item.get("count") or 0,
+            "DeviceIDs": item.get("device_ids") or [],
+            "Capabilities": item.get("capabilities") or [],
+            "Options": texts(item.get("options") or {}),
+        }
+        for item in value
+    ]
 
 
-def _mode(name: str, path: str) -> Field:
+def _request_list(value: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    """What is empty may be missing or null."""
+    return [{key: part for key, part in item.items() if part} for item in value or []]
+
+
+def _names(
+    name: str, path: str, canon: Any = lambda value: sorted(value or []), **more: Any
+) -> Field:
+    return Field(name, {"type": "list", "elements": "str"}, path, canon=canon, **more)
+
+
+def _mode(name: str, path: str, **more: Any) -> Field:
     # Which mode is the default is for the engine to say, so an absent one is never compared.
-    return Field(name, {"type": "str"}, path)
+    return Field(name, {"type": "str"}, path, **more)
 
 
 ROWS = [
@@ -63,7 +84,25 @@ ROWS = [
         encode=_devices,
         canon=_device_set,
     ),
-    _names("device_cgroup_rules", "HostConfig.DeviceCgroupRules"),
+    _names("device_cgroup_rules", "HostConfig.DeviceCgroupRules", since={"": (1, 28)}),
+    Field(
+        "device_requests",
+        {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "driver": {"type": "str"},
+                "count": {"type": "int"},
+                "device_ids": {"type": "list", "elements": "str"},
+                "capabilities": {"type": "list", "elements": "list"},
+                "options": {"type": "dict"},
+            },
+        },
+        "HostConfig.DeviceRequests",
+        encode=_requests,
+        canon=_request_list,
+        since={"": (1, 40)},
+    ),
     Field(
         "sysctls",
         {"type": "dict"},
@@ -71,7 +110,7 @@ ROWS = [
         encode=texts,
         canon=lambda value: value or {},
     ),
-    _mode("cgroupns_mode", "HostConfig.CgroupnsMode"),
+    _mode("cgroupns_mode", "HostConfig.CgroupnsMode", since={"": (1, 41)}),
     _mode("ipc_mode", "HostConfig.IpcMode"),
     _mode("pid_mode", "HostConfig.PidMode"),
     _mode("uts_mode", "HostConfig.UTSMode"),

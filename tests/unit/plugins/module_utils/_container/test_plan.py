@@ -47,6 +47,11 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "ulimits": (["nofile=10"], ["nofile=10:20"]),
     "healthcheck": ({"test": "true"}, {"test": ["CMD", "true"], "interval": "1m"}),
     "sysctls": ({"net.ipv4.ip_forward": 1}, {"net.ipv4.ip_forward": 0}),
+    "annotations": ({"org.example.a": "1"}, {"org.example.a": "2"}),
+    "links": (["db"], ["db:store"]),
+    "blkio_weight_device": ([{"path": "/dev/sda", "weight": 10}], []),
+    "cpu_rt_runtime": (1000, 2000),
+    "device_requests": ([{"count": -1, "capabilities": [["gpu"]]}], [{"device_ids": ["0"]}]),
     "networks": (["lan"], [{"name": "lan", "aliases": ["www"]}, "wan"]),
 }
 
@@ -169,6 +174,24 @@ def test_limit_that_was_set_live_is_reverted_without_a_label_that_tells() -> Non
     assert verbs(actions) == ["recreate"]
 
 
+def test_swap_limit_that_was_set_live_is_reverted() -> None:
+    _actions, found = converge(wanted(memory="64M"), None)
+    _actions, found = converge(wanted(memory="64M", memory_swap="200M"), found)
+    actions, found = converge(wanted(memory="64M"), found)
+    assert verbs(actions) == ["update"]
+    assert actions[0].data["body"] == {"MemorySwap": 128 << 20}
+    assert plan(wanted(memory="64M"), found, IMAGE, "shop") == []
+
+
+@pytest.mark.parametrize("shown", [0, 128 << 20, -1])
+def test_swap_limit_that_the_engine_made_up_is_no_difference(shown: int) -> None:
+    """-1 shows where the kernel counts no swap."""
+    _actions, found = converge(wanted(memory="64M"), None)
+    assert found is not None
+    found["HostConfig"]["MemorySwap"] = shown
+    assert plan(wanted(memory="64M"), found, IMAGE, "shop") == []
+
+
 def test_network_that_was_joined_live_is_left() -> None:
     _actions, found = converge(wanted(), None)
     assert found is not None
@@ -265,6 +288,7 @@ def test_interrupted_recreation() -> None:
         ({"volumes": ["a/b:/c"]}, "volumes"),
         ({"healthcheck": {"interval": "soon"}}, "healthcheck"),
         ({"networks": [{"adress": "1"}]}, r"networks\[0\]"),
+        ({"networks": [{"name": "lan", "gw_priority": "high"}]}, r"networks\[0\].gw_priority"),
     ],
 )
 def test_wrong_values_are_named(options: dict[str, Any], path: str) -> None:
