@@ -53,7 +53,6 @@ from davit.errors import DavitError
 from davit.model.registry import LOOPBACK
 from davit.services import erase as erasing
 from davit.services.build.needs import Needs as BuildNeeds
-from davit.services.build.needs import no_fetch
 from davit.services.build.service import BuildService
 from davit.services.containers import remapping
 from davit.services.containers.context import Context
@@ -197,7 +196,7 @@ async def _serve(
                 containers=container_service,
                 streams=streams,
                 rootfs=rootfs,
-                fetch=no_fetch,
+                registries=remote_images,
             )
         )
         system_service = SystemService(

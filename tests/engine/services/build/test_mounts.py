@@ -74,7 +74,7 @@ def test_tmpfs(builder: Builder) -> None:
         ("type=bind,target=/x,colour=red", "unexpected key 'colour'"),
         ("type=bind,target", "must be a key=value pair"),
         ("source=none,target=/x", "file does not exist"),
-        ("from=nowhere,target=/x", "pull access denied"),
+        ("from=127.0.0.1:1/none,target=/x", "127.0.0.1:1"),
         ("source=Dockerfile,target=/x,rw", "is a file"),
     ],
 )

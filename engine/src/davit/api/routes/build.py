@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
 
-from davit.api import progress, response
+from davit.api import credentials, progress, response
 from davit.api.routing import Call, Route
 from davit.errors import InvalidParameter, NotSupported
 from davit.model import codec
 from davit.model.build import BuildLine, BuildRequest
 from davit.model.config import Ulimit
 from davit.model.filters import Filters
+from davit.model.image import Progress
 from davit.model.reference import Reference
+from davit.model.registry import AuthConfig
 
 _PRUNE_FILTERS = (
     *("description", "id", "inuse", "parent", "private", "shared"),
@@ -29,7 +29,7 @@ _USE_CLASSIC = (
 )
 
 T = TypeVar("T")
-Auths = Mapping[str, Mapping[str, str]]
+Auths = Mapping[str, AuthConfig]
 
 
 class Builds(Protocol):
@@ -39,7 +39,7 @@ class Builds(Protocol):
         self,
         request: BuildRequest,
         chunks: AsyncIterator[bytes],
-        report: Callable[[BuildLine], None],
+        report: Callable[[BuildLine | Progress], None],
         auths: Auths,
     ) -> None: ...
 
@@ -116,11 +116,6 @@ def _json(call: Call, name: str, shape: type[T]) -> T:
 
 
 def _auths(call: Call) -> Auths:
-    """Credentials by registry: ``X-Registry-Config``, base64 of JSON."""
-    header = call.request.headers.get("X-Registry-Config", "")
-    try:
-        padded = header + "=" * (-len(header) % 4)
-        text = base64.urlsafe_b64decode(padded.encode())
-        return msgspec.json.decode(text or b"{}", type=dict[str, dict[str, str]])
-    except (binascii.Error, ValueError, msgspec.DecodeError):
-        return {}
+    """Credentials by registry: the header ``X-Registry-Config``."""
+    text = call.request.headers.get(credentials.CONFIG_HEADER, "")
+    return credentials.decode(credentials.CONFIG_HEADER, text, dict[str, AuthConfig]) or {}

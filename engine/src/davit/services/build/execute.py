@@ -20,7 +20,8 @@ from davit.model.platform import Platform
 from davit.services.build import cache, copying, mounts, trees
 from davit.services.build.context import Context
 from davit.services.build.files import Files
-from davit.services.build.needs import Needs, Report
+from davit.services.build.names import credentials_for
+from davit.services.build.needs import Auths, Needs, Report
 from davit.services.build.running import Runner, command_of, run_network, short
 from davit.spec.dockerfile import metadata, stages
 from davit.spec.dockerfile.arguments import Arguments
@@ -70,7 +71,7 @@ class Execution:
         keep: Callable[[Image], None],
         build_id: str,
         caches: mounts.Caches,
-        auths: Mapping[str, Mapping[str, str]],
+        auths: Auths,
     ) -> None:
         self._needs = needs
         self._request = request
@@ -159,8 +160,9 @@ class Execution:
             if config.architecture and not platform.parse(wanted).accepts(has):
                 image = None
         if image is None:
-            image = await self._needs.fetch(
-                reference, platform=wanted, auths=self._auths, report=self._report
+            auth = credentials_for(reference, self._auths)
+            image = await self._needs.registries.pull(
+                reference, platform=wanted, auth=auth, report=self._report
             )
         self._keep(image)
         return image

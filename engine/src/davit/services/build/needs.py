@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from davit.errors import NotFound
 from davit.model.build import BuildLine
 from davit.model.container import Container, Created, CreateRequest, Ended
 from davit.model.filters import Filters
-from davit.model.image import CommitSource, Image, StepWish
-from davit.model.reference import Reference
+from davit.model.image import CommitSource, Image, Progress, StepWish
+from davit.model.registry import AuthConfig
 from davit.services.containers.needs import Console, Rootfs
 from davit.store.paths import Paths
 
-Report = Callable[[BuildLine], None]
+Report = Callable[["BuildLine | Progress"], None]
+Auths = Mapping[str, AuthConfig]
+"""Credentials by registry, as the client names it."""
 
 
 class Images(Protocol):
@@ -61,30 +62,12 @@ class Streams(Protocol):
     async def attach(self, reference: str, *, stdin: bool = False) -> Console: ...
 
 
-class FetchImage(Protocol):
-    """Brings an image that is not here, or that is to be the newest."""
-
-    async def __call__(
-        self,
-        reference: str,
-        *,
-        platform: str,
-        auths: Mapping[str, Mapping[str, str]],
-        report: Report,
+class Registries(Protocol):
+    async def pull(
+        self, name: str, *, platform: str, auth: AuthConfig, report: Callable[[Progress], None]
     ) -> Image:
-        """auths: credentials by registry, as X-Registry-Config has them. Raises NotFound."""
+        """Pull an image that is not here, or that is to be the newest. Raises NotFound."""
         ...
-
-
-async def no_fetch(
-    reference: str, *, platform: str, auths: Mapping[str, Mapping[str, str]], report: Report
-) -> Image:
-    """Stands in for a registry client."""
-    name = Reference.parse(reference).repository
-    raise NotFound(
-        f"pull access denied for {name}, repository does not exist or may require 'docker login': "
-        f"davit builds from images that it has: load {reference} first"
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,4 +77,4 @@ class Needs:
     containers: Containers
     streams: Streams
     rootfs: Rootfs
-    fetch: FetchImage
+    registries: Registries

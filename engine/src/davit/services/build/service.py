@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -12,11 +12,12 @@ from davit.errors import DavitError
 from davit.model import ids, platform
 from davit.model.build import BuildLine, BuildRequest
 from davit.model.filters import Filters
+from davit.model.image import Progress
 from davit.services.build import context
 from davit.services.build.execute import Execution
 from davit.services.build.failure import CommandFailed
 from davit.services.build.mounts import Caches
-from davit.services.build.needs import Needs, Report
+from davit.services.build.needs import Auths, Needs, Report
 from davit.services.build.running import MARK, short
 from davit.services.containers import cleanup
 from davit.spec.dockerfile import stages
@@ -46,7 +47,7 @@ class BuildService:
         request: BuildRequest,
         chunks: AsyncIterator[bytes],
         report: Report,
-        auths: Mapping[str, Mapping[str, str]],
+        auths: Auths,
     ) -> None:
         """Build; every line of output is reported, and a failure after the first one, too.
 
@@ -80,7 +81,7 @@ class BuildService:
         request: BuildRequest,
         chunks: AsyncIterator[bytes],
         lines: _Lines,
-        auths: Mapping[str, Mapping[str, str]],
+        auths: Auths,
     ) -> None:
         # The directory is one of a container that does not exist: what a crash leaves of it the
         # next start takes for an orphan's.
@@ -129,12 +130,12 @@ class _Lines:
         self._kept: list[BuildLine] = []
         self.begun = False
 
-    def show(self, line: BuildLine) -> None:
+    def show(self, line: BuildLine | Progress) -> None:
         self.begun = True
-        if self._quiet:
-            self._kept.append(line)
-        else:
+        if not self._quiet:
             self._report(line)
+        elif isinstance(line, BuildLine):
+            self._kept.append(line)
 
     def done(self, image_id: str, tags: tuple[str, ...]) -> None:
         if self._quiet:
