@@ -13,6 +13,10 @@ from davit.model.build import Command
 from davit.sys import process
 
 _CHILD = Path(__file__).with_name("child.py")
+# A build whose steps are all cached takes hardly longer than the parser's start.
+_REMEMBERED = 16
+_LONGEST = 64 << 10
+_known: dict[bytes, list[Command]] = {}
 
 
 class _Parsed(msgspec.Struct, frozen=True):
@@ -21,7 +25,21 @@ class _Parsed(msgspec.Struct, frozen=True):
 
 
 async def parse(text: bytes) -> list[Command]:
-    """Read a Dockerfile. Raises InvalidParameter in the parser's words."""
+    """Read a Dockerfile. Raises InvalidParameter in the parser's words.
+
+    What was read last is remembered.
+    """
+    commands = _known.pop(text, None)
+    if commands is None:
+        commands = await _parse(text)
+    if len(text) <= _LONGEST:
+        _known[text] = commands
+    if len(_known) > _REMEMBERED:
+        del _known[next(iter(_known))]
+    return list(commands)
+
+
+async def _parse(text: bytes) -> list[Command]:
     found = importlib.util.find_spec("dockerfile")
     if found is None or found.origin is None:
         raise Unavailable("the Python package dockerfile is missing: it belongs to davit's bundle")

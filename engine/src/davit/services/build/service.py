@@ -93,7 +93,7 @@ class BuildService:
                 received = await context.fetch(scratch, request.remote, request.dockerfile)
             else:
                 received = await context.receive(scratch / "context", chunks, request.dockerfile)
-            escape = stages.escape_character(received.dockerfile.decode(errors="replace"))
+            escape = stages.escape_character(received.dockerfile.decode("utf-8-sig", "replace"))
             commands = await parser.parse(received.dockerfile)
             platforms = of_platforms(platform.parse(""), platform.parse(request.platform))
             every, given = stages.divide(commands, request.args, platforms, escape)
