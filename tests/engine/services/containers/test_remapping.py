@@ -11,6 +11,7 @@ import pytest
 from davit.model.idmap import IdRange
 from davit.sys import userns
 from tests.engine.conftest import Davitd, new_davitd
+from tests.engine.services.build.conftest import Builder
 
 _USER = "davit-test"
 _FIRST = 200000
@@ -172,3 +173,17 @@ def test_mounted_images(remapped: Davitd) -> None:
     assert shown.split() == ["0", "0"]
     part = run(remapped, "--mount", f"{wish},image-subpath=bin", "busybox", "stat", "-c%u", "/x/sh")
     assert part.split() == ["0"]
+
+
+def test_builds_see_the_owners_that_their_files_will_have(remapped: Davitd) -> None:
+    dockerfile = """\
+FROM busybox
+WORKDIR /w
+COPY --chown=user a /a
+RUN touch /made && chown 5:6 /made && rm /etc/group
+RUN stat -c '%u:%g %n' / /w /a /made /etc/passwd && ! test -e /etc/group
+"""
+    result = Builder(remapped).build(dockerfile, {"a": "text"})
+    assert result.error == ""
+    shown = ["0:0 /", "0:0 /w", "1000:1000 /a", "5:6 /made", "0:0 /etc/passwd"]
+    assert "\n".join(shown) in result.text
