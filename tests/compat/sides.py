@@ -29,9 +29,9 @@ _NAMESPACES = ("--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-p
 
 @contextlib.contextmanager
 def _engine(name: str, root: Path, mirror: str) -> Iterator[Engine]:
-    flags = (
-        ["-H", TCP] if name == "davit" else ["-H", TCP, "--tls=false", "--registry-mirror", mirror]
-    )
+    flags = ["-H", TCP, "--registry-mirror", mirror]
+    if name == "dockerd":
+        flags.append("--tls=false")
     start = start_davit if name == "davit" else start_moby
     with start(root, *flags) as engine:
         engine.client.request("POST", "/images/load?quiet=1", docker_archive(*images()))
