@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.davit.fleet.plugins.module_utils import _fields, _ownership
@@ -30,8 +31,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def plan(options: dict[str, Any], found: dict[str, Any] | None, owner: str) -> list[Action]:
-    """found: inspect, or None. Raises FleetError where only a loss of data would help."""
+def plan(
+    options: dict[str, Any],
+    found: dict[str, Any] | None,
+    owner: str,
+    users: Callable[[], list[str]],
+) -> list[Action]:
+    """found: inspect, or None. users: gives the names of the containers that mount it.
+
+    Raises FleetError where only a loss of data would help, or a container stands in the way.
+    """
     name = options["name"]
     if options["state"] == "absent":
         if found is None:
@@ -56,6 +65,11 @@ def plan(options: dict[str, Any], found: dict[str, Any] | None, owner: str) -> l
         raise FleetError(
             f"volume {name} exists with another {names}; a volume cannot be changed in place: "
             "set recreate to delete it with its data and make it anew"
+        )
+    if in_use := users():
+        raise FleetError(
+            f"volume {name} cannot be made anew while containers use it: remove "
+            f"{', '.join(in_use)} first (state=absent)"
         )
     return [
         Action(

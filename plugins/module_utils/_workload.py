@@ -148,7 +148,13 @@ class Workload:
 
     def _volume(self, options: dict[str, Any]) -> list[Action]:
         found = self._named("volume", options["name"])
-        return _volume_plan.plan(options, found, self._owner)
+
+        def users() -> list[str]:
+            filters = {"volume": [options["name"]]}
+            using = self._engine.get("containers", "json", all=True, filters=filters)
+            return sorted(item["Names"][0].lstrip("/") for item in using)
+
+        return _volume_plan.plan(options, found, self._owner, users)
 
     def _container(self, options: dict[str, Any]) -> list[Action]:
         name = options["name"]

@@ -189,6 +189,15 @@ def test_volume_is_never_emptied_unasked(fleet: Fleet) -> None:
     fleet.apply("volume", name="data", labels={"a": "1"})
     failed = fleet.run("volume", name="data", labels={"a": "2"}, fails=True)
     assert "recreate" in failed["msg"]
+    fleet.run("container", name="user", state="stopped", volumes=["data:/data"], **RUN)
+    # Check mode says so, too, and nothing is lost.
+    for check in (True, False):
+        failed = fleet.run(
+            "volume", name="data", labels={"a": "2"}, recreate=True, check=check, fails=True
+        )
+        assert "remove user first" in failed["msg"]
+    assert fleet.client.get("/volumes/data").json["Labels"]["a"] == "1"
+    fleet.run("container", name="user", state="absent")
     fleet.apply("volume", name="data", labels={"a": "2"}, recreate=True)
     fleet.apply("volume", name="data", state="absent")
 
