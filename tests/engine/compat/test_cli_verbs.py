@@ -6,7 +6,11 @@ import json
 import select
 import signal
 import subprocess
+from pathlib import Path
 
+import pytest
+
+from davit.sys.host import CGROUP_ROOT, cgroup_version
 from tests.engine.compat.cli import Terminal, output, run
 from tests.engine.conftest import Davitd
 
@@ -155,6 +159,45 @@ def test_exec_options(davitd: Davitd) -> None:
     done = davitd.docker("exec", "-u", "nobody-here", "box", "true", check=False)
     assert done.returncode == 126
     assert b"unable to find user nobody-here" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["no-such-program"], 126),  # of dockerd 20.10, too
+        (["/etc"], 126),
+        (["sh", "-c", "exit 7"], 7),
+        (["sh", "-c", "kill -9 $$"], 137),
+    ],
+)
+def test_exec_gives_the_exit_code(davitd: Davitd, command: list[str], code: int) -> None:
+    run(davitd, "--name", "box")
+    assert davitd.docker("exec", "box", *command, check=False).returncode == code
+
+
+def test_limits_reach_the_kernel(davitd: Davitd) -> None:
+    """cgroup parent, OOM settings and block I/O, as the container's own cgroups show them."""
+    parent = f"/davit-test-{davitd.settings.instance}"
+    try:
+        run(
+            *(davitd, "--name", "box", "--cgroup-parent", parent, "--oom-score-adj", "500"),
+            *("--memory", "32m", "--oom-kill-disable", "--blkio-weight", "300"),
+        )
+        shown = json.loads(davitd.docker("inspect", "box").stdout)[0]
+        assert shown["HostConfig"]["CgroupParent"] == parent
+        pid = shown["State"]["Pid"]
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "500\n"
+        groups = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        assert any(line.endswith(f"{parent}/{shown['Id']}") for line in groups)
+        if cgroup_version() == 1:
+            memory = CGROUP_ROOT / "memory" / parent.strip("/") / shown["Id"]
+            assert "oom_kill_disable 1" in (memory / "memory.oom_control").read_text()
+            weights = (CGROUP_ROOT / "blkio" / parent.strip("/") / shown["Id"]).glob("*.weight")
+            assert all("300" in path.read_text() for path in weights)
+    finally:
+        davitd.docker("rm", "-f", "box", check=False)
+        for group in CGROUP_ROOT.glob(f"*{parent}"):
+            group.rmdir()
 
 
 def test_logs_options(davitd: Davitd) -> None:

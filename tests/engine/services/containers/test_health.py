@@ -151,3 +151,28 @@ async def test_long_output_is_cut_and_checks_go_on_after_a_crash(world: World) -
     await world.crash()
     await world.open()
     assert await asyncio.wait_for(told.get(), 10) == "health_status: healthy"
+
+
+async def test_a_container_takes_its_time_to_start(world: World) -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+    world.listener = lambda action: told.put_nowait(action) if "health" in action else None
+    container = await world.run(
+        "box",
+        *("sleep", "1000"),
+        Healthcheck={
+            "Test": ["CMD-SHELL", "test -e /up"],
+            "Interval": 3600 * 10**9,
+            "StartPeriod": 3600 * 10**9,
+            "StartInterval": 20 * 10**6,
+            "Retries": 1,
+        },
+    )
+    for _ in range(1000):
+        found = world.context.health.get(container.id)
+        if found is not None and len(found.log) == 3:
+            break
+        await asyncio.sleep(0.01)
+    assert found is not None
+    assert (found.status, len(found.log)) == ("starting", 3)
+    (world.paths.rootfs(container.id) / "up").touch()
+    assert await asyncio.wait_for(told.get(), 10) == "health_status: healthy"

@@ -20,6 +20,7 @@ from davit.services.containers import (
     ports,
     resources,
     signals,
+    start,
     update,
     validate,
 )
@@ -269,8 +270,24 @@ def test_an_update_leaves_what_it_does_not_name() -> None:
     changed = update.merge(host, UpdateRequest(memory=0, nano_cpus=10**9, pids_limit=0))
     assert (changed.memory, changed.nano_cpus, changed.cpu_quota) == (1 << 30, 10**9, 0)
     assert changed.pids_limit == 0
-    with pytest.raises(NotSupported, match="kernel_memory"):
-        update.merge(host, UpdateRequest(kernel_memory=1 << 30))
+    with pytest.raises(NotSupported, match="cpu_realtime_runtime"):
+        update.merge(host, UpdateRequest(cpu_realtime_runtime=1000))
+    assert update.merge(host, UpdateRequest(kernel_memory=1 << 30)) == host
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ('exec: "/bin/web": stat /bin/web: no such file or directory', 127),
+        ('exec: "/bin/web": executable file not found in $PATH', 127),
+        ('exec: "/bin/web": permission denied', 126),
+        ("open /sys/fs/cgroup/cpu/x: no such file or directory", 128),
+        ("mount /srv: permission denied", 128),
+        ("conmon died", 128),
+    ],
+)
+def test_exit_codes_of_starts_that_failed(reason: str, code: int) -> None:
+    assert start.exit_code_of(reason, ["/bin/web", "-v"]) == code
 
 
 def test_limits_that_the_kernel_has_not_are_discarded_with_a_warning() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterable
 
 import msgspec
 
@@ -32,6 +33,7 @@ class ExecService:
         self._begun: dict[str, asyncio.Event] = {}
         self._ended: dict[str, asyncio.Event] = {}
         self._ended_at: dict[str, float] = {}
+        ctx.after_exit.append(self._drop_unused)
 
     async def open(self) -> None:
         """Clean up after execs of an earlier davitd; once, at start-up.
@@ -200,6 +202,17 @@ class ExecService:
             for entry in self._execs.values()
             if not entry.running and self._ctx.store.find(entry.container_id) is None
         ]
+        self._drop(gone)
+
+    async def _drop_unused(self, container_id: str) -> None:
+        """What never started cannot start any more when its container has ended."""
+        self._drop(
+            entry.id
+            for entry in list(self._execs.values())
+            if entry.container_id == container_id and not entry.started
+        )
+
+    def _drop(self, gone: Iterable[str]) -> None:
         for exec_id in gone:
             self._execs.pop(exec_id, None)
             self._begun.pop(exec_id, None)

@@ -11,6 +11,10 @@ from davit.model.config import HostConfig
 from davit.model.host import HostFacts
 
 MIN_MEMORY = 6 << 20
+NO_KERNEL_MEMORY = (
+    "Your kernel does not support kernel memory limit capabilities or the cgroup is not mounted. "
+    "Limitation discarded."
+)
 _CPUSET = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*\Z")
 
 
@@ -56,10 +60,7 @@ def discard(host: HostConfig, facts: HostFacts) -> tuple[HostConfig, list[str]]:
     if host.kernel_memory or host.kernel_memory_tcp:
         # Linux 5.16 has dropped the one, and cgroup v2 never had either.
         host = msgspec.structs.replace(host, kernel_memory=0, kernel_memory_tcp=0)
-        warnings.append(
-            "Your kernel does not support kernel memory limit capabilities or the cgroup is not "
-            "mounted. Limitation discarded."
-        )
+        warnings.append(NO_KERNEL_MEMORY)
     if host.memory > 0 and host.memory_swap != -1 and not facts.swap_accounting:
         host = msgspec.structs.replace(host, memory_swap=-1)
         warnings.append(

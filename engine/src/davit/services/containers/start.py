@@ -24,6 +24,7 @@ from davit.services.containers import (
     health,
     image_mounts,
     links,
+    merge,
     monitor,
     networks,
     prepare,
@@ -254,9 +255,9 @@ async def _record_start(
 async def _record_failure(ctx: Context, container_id: str, error: BaseException) -> None:
     """Keep why a start failed. A container that waited for its restart has ended for good."""
     reason = error.message if isinstance(error, DavitError) else f"{type(error).__name__}: {error}"
-    code = exit_code_of(reason)
 
     def edit(before: Container) -> Container:
+        code = exit_code_of(reason, merge.command(before.config))
         status = before.state.status
         if status is not Status.CREATED:
             status = Status.EXITED
@@ -270,8 +271,13 @@ async def _record_failure(ctx: Context, container_id: str, error: BaseException)
     ctx.waiters.exited(container_id, Ended(exit_code=container.state.exit_code))
 
 
-def exit_code_of(reason: str) -> int:
-    """The exit code that stands for a failed start, as shells have it."""
+def exit_code_of(reason: str, command: list[str]) -> int:
+    """The exit code that stands for a failed start, as shells have it.
+
+    It is the program's only when the reason names it: mounts and cgroups may be missing, too.
+    """
+    if not command or command[0] not in reason:
+        return _FAILED
     if "executable file not found" in reason or "no such file or directory" in reason:
         return _NOT_FOUND
     if "permission denied" in reason:

@@ -71,6 +71,8 @@ async def update(ctx: Context, reference: str, request: UpdateRequest) -> list[s
         warnings = resources.check(
             host, cpus=os.cpu_count() or 1, memory_nodes=ctx.host.memory_nodes
         )
+        if request.kernel_memory:
+            warnings.append(resources.NO_KERNEL_MEMORY)
         changed = any(getattr(host, name) != getattr(container.host_config, name) for name in _LIVE)
         if changed and container.state.status.is_running:
             limits = oci.limits(host, swap_accounting=ctx.host.swap_accounting)
@@ -102,7 +104,7 @@ def check(host: HostConfig, request: UpdateRequest) -> None:
 
 def merge(host: HostConfig, request: UpdateRequest) -> HostConfig:
     """Return ``host`` with what the request names. Pure. Raises NotSupported."""
-    for name in ("kernel_memory", "cpu_realtime_period", "cpu_realtime_runtime"):
+    for name in ("cpu_realtime_period", "cpu_realtime_runtime"):
         if getattr(request, name):
             raise NotSupported(f"update of {name} is not supported by davit: leave it out")
     # Clients send all fields, and zero for those that stay; of the PIDs alone it is a limit.
