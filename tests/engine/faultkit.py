@@ -21,8 +21,8 @@ from aiohttp.test_utils import TestServer
 class Fault:
     """What happens to one request.
 
-    path: regular expression. status: answered instead. cut: the connection ends after so many
-    bytes of the body. short: the answer ends there, as if it were whole. swap: what the body's
+    path: regular expression for it and its query. status: answered instead. cut: the connection
+    ends after so many bytes of the body. short: the answer ends there, as if it were whole. swap: what the body's
     bytes become. gate: the body waits for it. ranges: whether a Range is passed on.
     """
 
@@ -79,7 +79,7 @@ class FaultyProxy:
         self.requests.append((request.method, request.path))
         if "Range" in request.headers:
             self.ranges.append(request.headers["Range"])
-        fault = self._fault(request.path) or Fault()
+        fault = self._fault(request.path_qs) or Fault()
         if fault.status:
             return web.Response(status=fault.status, headers=dict(fault.headers), text="busy")
         dropped = {"Host"} if self.knows_ranges else {"Host", "Range"}

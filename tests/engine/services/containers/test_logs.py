@@ -112,7 +112,7 @@ def test_a_gigabyte(shared_davitd: Davitd) -> None:
         time.sleep(0.1)
     assert shared_davitd.docker("logs", "-n", "1", "talker").stdout == b"the end\n"
     assert resident(shared_davitd) - before < 30 << 20
-    assert most < 150 << 20
+    assert most < 500 << 20  # a fast writer is some files ahead of who deletes them
     kept = {path.stat().st_ino: path.stat().st_size for path in files(shared_davitd, "talker")}
     assert sum(kept.values()) < 100 << 20
 
