@@ -22,8 +22,8 @@ class Fault:
     """What happens to one request.
 
     path: regular expression for it and its query. status: answered instead. cut: the connection
-    ends after so many bytes of the body. short: the answer ends there, as if it were whole. swap: what the body's
-    bytes become. gate: the body waits for it. ranges: whether a Range is passed on.
+    ends after so many bytes of the body. short: the answer ends there, as if it were whole. swap:
+    what the body's bytes become. gate: the body waits for it. ranges: whether a Range is passed on.
     """
 
     path: str = "/blobs/"
