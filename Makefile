@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COLLECTION := .ansible/collections/ansible_collections/davit/fleet
-STAGES := lint unit engine-test compat sanity molecule
+STAGES := lint unit sanity engine-test compat molecule
 PYTEST_ARGS ?=
 
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg

@@ -69,7 +69,8 @@ class Parcel:
             # In the order of the file: going back in a compressed one means to begin again.
             for path in sorted(paths, key=lambda path: found[path].offset):
                 file = archive.extractfile(found[path])
-                assert file is not None
+                if file is None:  # For mypy: each layer's links were followed to a regular file.
+                    raise ValueError(f"{path} in {self.path} is not a file")
                 yield _head(path, found[path].size)
                 while data := file.read(_BLOCK):
                     yield data
