@@ -1,0 +1,1 @@
+"""What a worker needs to speak with SwarmKit's managers: certificates, and calls over gRPC."""

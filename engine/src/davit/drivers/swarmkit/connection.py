@@ -1,0 +1,181 @@
+"""A connection to a manager: gRPC over TLS, in pure Python.
+
+Managers before Moby 28 do not answer ALPN, which ``grpcio`` insists on and ``grpclib`` does not.
+A manager's certificate never names an address, only its roles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+from grpclib.client import Channel
+from grpclib.config import Configuration
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
+
+from davit.drivers.swarmkit import pki
+from davit.errors import (
+    DavitError,
+    Forbidden,
+    InvalidParameter,
+    NotFound,
+    NotSupported,
+    SystemFailure,
+    Unavailable,
+)
+
+JOINING = "swarm-ca"
+"""The name under which a manager is verified by a node without a certificate."""
+MANAGER = "swarm-manager"
+
+_CONNECT_SECONDS = 5.0
+_KINDS: dict[Status, type[DavitError]] = {
+    Status.INVALID_ARGUMENT: InvalidParameter,
+    Status.NOT_FOUND: NotFound,
+    Status.PERMISSION_DENIED: Forbidden,
+    Status.UNAUTHENTICATED: Forbidden,
+    Status.UNIMPLEMENTED: NotSupported,
+    Status.ABORTED: Unavailable,
+    Status.CANCELLED: Unavailable,
+    Status.DEADLINE_EXCEEDED: Unavailable,
+    Status.UNAVAILABLE: Unavailable,
+}
+
+
+@dataclass(frozen=True)
+class Presented:
+    """What a manager shows to anyone.
+
+    chain: its certificates, DER, its own first. local_address: of this machine, on the way to it.
+    """
+
+    chain: list[bytes]
+    local_address: str
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    address: str, name: str, roots: bytes, credentials: pki.Credentials | None = None
+) -> AsyncIterator[Channel]:
+    """Connect to the manager at ``host:port`` and verify it; close at the end.
+
+    The first call connects, so it is the one that fails when the manager is not there. Its chain
+    is looked at beforehand, because while a swarm's authority is replaced, the certificates that
+    link the new one to the old one have to be trusted by hand (see ``pki.intermediates``).
+    """
+    seen = await look(address)
+    between = pki.intermediates(seen.chain, roots)
+    context = await asyncio.to_thread(_verifying, roots + between, credentials)
+    host, port = _split(address)
+    channel = Channel(host, port, ssl=context, config=Configuration(ssl_target_name_override=name))
+    try:
+        yield channel
+    finally:
+        channel.close()
+
+
+@contextlib.asynccontextmanager
+async def connect_unverified(address: str) -> AsyncIterator[Channel]:
+    """Connect to a manager of which nothing is known; what it says is checked by its digest."""
+    host, port = _split(address)
+    channel = Channel(host, port, ssl=_blind())
+    try:
+        yield channel
+    finally:
+        channel.close()
+
+
+async def look(address: str) -> Presented:
+    """Return what a manager presents, believing nothing of it. Raises Unavailable."""
+    host, port = _split(address)
+    with failures(address):
+        _reader, writer = await asyncio.wait_for(
+            asyncio.open_connection(host, port, ssl=_blind(), server_hostname=JOINING),
+            _CONNECT_SECONDS,
+        )
+    try:
+        local = str(writer.get_extra_info("sockname")[0])
+        return Presented(_chain(writer.get_extra_info("ssl_object")), local)
+    finally:
+        writer.close()
+
+
+@contextlib.contextmanager
+def failures(address: str) -> Iterator[None]:
+    """Turn what gRPC, TLS and the network raise into davit's kinds, naming the manager.
+
+    Unavailable is what may pass by itself.
+    """
+    try:
+        yield
+    except GRPCError as error:
+        kind = _KINDS.get(error.status, SystemFailure)
+        raise kind(f"swarm manager {address}: {error.message or error.status.name}") from error
+    except ssl.SSLCertVerificationError as error:
+        raise Forbidden(
+            f"swarm manager {address}: its certificate is not of this swarm: {error.verify_message}"
+        ) from error
+    except (asyncio.TimeoutError, TimeoutError) as error:
+        raise Unavailable(
+            f"swarm manager {address} does not answer: is it up, and does a firewall let TCP "
+            "through to this port?"
+        ) from error
+    except (OSError, StreamTerminatedError, ProtocolError) as error:
+        raise Unavailable(
+            f"swarm manager {address} cannot be spoken to: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _blind() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+def _verifying(trusted: bytes, credentials: pki.Credentials | None) -> ssl.SSLContext:
+    """Blocking."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.set_alpn_protocols(["h2"])
+    if credentials is not None:
+        trusted += pki.further(credentials.chain)
+        _load(context, credentials)
+    context.load_verify_locations(cadata=trusted.decode("ascii"))
+    return context
+
+
+def _load(context: ssl.SSLContext, credentials: pki.Credentials) -> None:
+    """Load the node's certificate; OpenSSL reads it from a file, which only memory holds."""
+    descriptor = os.memfd_create("swarm-node", os.MFD_CLOEXEC)
+    with open(descriptor, "wb") as file:
+        file.write(credentials.chain + b"\n" + credentials.key)
+        file.flush()
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+
+
+def _chain(connection: ssl.SSLObject) -> list[bytes]:
+    if hasattr(connection, "get_unverified_chain"):  # Python 3.13
+        return list(connection.get_unverified_chain())
+    import _ssl
+
+    chain = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+    return [certificate.public_bytes(_ssl.ENCODING_DER) for certificate in chain or ()]
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)

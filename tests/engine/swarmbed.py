@@ -1,0 +1,154 @@
+"""Real swarm managers (Moby) for the tests: each in a network namespace, joined by a bridge.
+
+The test's own process and its davitd are in the machine's namespace, at the bridge's address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.engine.client import Client
+from tests.engine.conftest import busybox_tar
+
+_BRIDGE = "dvswarm"
+_PREFIX = "10.236.0"
+HOST = f"{_PREFIX}.1"
+"""The address under which managers see this machine."""
+_START_TIMEOUT = 40
+
+
+class Manager:
+    """A dockerd with a namespace and an address of its own."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.address = f"{_PREFIX}.{10 + number}"
+        self.root = Path(tempfile.mkdtemp(prefix="moby"))
+        self.socket = self.root / "s"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._namespace = f"{_BRIDGE}{number}"
+        self._link = f"{_BRIDGE}{number}"
+
+    @property
+    def client(self) -> Client:
+        return Client(self.socket, "v1.41")
+
+    def plug(self) -> None:
+        _run("ip", "netns", "add", self._namespace)
+        peer = ("peer", "name", "eth0", "netns", self._namespace)
+        _run("ip", "link", "add", self._link, "type", "veth", *peer)
+        _run("ip", "link", "set", self._link, "master", _BRIDGE, "up")
+        for step in (
+            ("link", "set", "lo", "up"),
+            ("address", "add", f"{self.address}/24", "dev", "eth0"),
+            ("link", "set", "eth0", "up"),
+            ("route", "add", "default", "via", HOST),
+        ):
+            _run("ip", "-n", self._namespace, *step)
+
+    def start(self) -> None:
+        # `ip netns exec` mounts /sys anew, without cgroups.
+        arguments = [
+            *("nsenter", f"--net=/run/netns/{self._namespace}", "dockerd"),
+            *("--data-root", str(self.root / "data"), "--exec-root", str(self.root / "run")),
+            *("--pidfile", str(self.root / "pid"), "-H", f"unix://{self.socket}"),
+            *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
+        ]
+        path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+        with (self.root / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                arguments, stdout=log, stderr=log, env={**os.environ, "PATH": path}
+            )
+        end = time.monotonic() + _START_TIMEOUT
+        while not self._answers():
+            assert self.process.poll() is None, (self.root / "log").read_text()
+            assert time.monotonic() < end, (self.root / "log").read_text()
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(60)
+            self.process = None
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(30)
+        self.process = None
+
+    def unplug(self) -> None:
+        subprocess.run(["ip", "netns", "delete", self._namespace], check=False)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def load_busybox(self) -> None:
+        query = {"fromSrc": "-", "repo": "busybox", "tag": "latest", "changes": "CMD sh"}
+        assert self.client.post("/images/create", busybox_tar(), **query).status == 200
+
+    def init(self) -> None:
+        self.docker("swarm", "init", "--advertise-addr", self.address)
+
+    def join(self, leader: Manager) -> None:
+        self.docker("swarm", "join", "--token", leader.token("manager"), f"{leader.address}:2377")
+
+    def token(self, role: str = "worker") -> str:
+        return self.docker("swarm", "join-token", "-q", role)
+
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        """Return the nodes of the swarm by ID."""
+        return {node["ID"]: node for node in self.client.get("/nodes").json}
+
+    def docker(self, *arguments: str, timeout: float = 120) -> str:
+        """Run the Docker CLI against it, and return what it prints."""
+        done = subprocess.run(
+            ["docker", "-H", f"unix://{self.socket}", *arguments],
+            capture_output=True,
+            timeout=timeout,
+            text=True,
+        )
+        assert done.returncode == 0, f"docker {arguments}: {done.stderr}"
+        return done.stdout.strip()
+
+    def tasks(self, service: str) -> list[dict[str, Any]]:
+        """Return the tasks of a service, the newest first."""
+        found = self.client.get("/tasks", filters=json.dumps({"service": [service]})).json
+        return sorted(found, key=lambda task: str(task["CreatedAt"]), reverse=True)
+
+    def _answers(self) -> bool:
+        try:
+            return self.client.get("/_ping").status == 200
+        except OSError:
+            return False
+
+
+@contextlib.contextmanager
+def managers(count: int) -> Iterator[list[Manager]]:
+    """A swarm with so many managers; the first one began it. Unwound in reverse."""
+    with contextlib.ExitStack() as stack:
+        _run("ip", "link", "add", _BRIDGE, "type", "bridge")
+        stack.callback(_run, "ip", "link", "delete", _BRIDGE)
+        _run("ip", "address", "add", f"{HOST}/24", "dev", _BRIDGE)
+        _run("ip", "link", "set", _BRIDGE, "up")
+        found = [Manager(number) for number in range(count)]
+        for manager in found:
+            stack.callback(manager.unplug)
+            manager.plug()
+            stack.callback(manager.stop)
+            manager.start()
+        found[0].init()
+        for manager in found[1:]:
+            manager.join(found[0])
+        yield found
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)
