@@ -1,0 +1,1 @@
+"""This node as a worker of a Docker swarm; managers are SwarmKit's."""
