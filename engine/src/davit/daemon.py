@@ -146,6 +146,7 @@ async def _serve(
             LayerStore(paths.layers, paths.ingest),
             container_rows,
             event_service.publish,
+            settings.gc_grace,
         )
         registry_client = RegistryClient(
             (*LOOPBACK, *settings.insecure_registries),
@@ -263,9 +264,13 @@ async def _serve(
         memory.trim()
         notify(notify_socket, "READY=1")
         logger.info("davitd %s is ready; data root %s", __version__, settings.data_root)
-        reloads = asyncio.create_task(_reload(reloading, notify_socket, reload))
+        background = [
+            asyncio.create_task(_reload(reloading, notify_socket, reload)),
+            asyncio.create_task(image_service.collect()),
+        ]
         await stopping.wait()
-        reloads.cancel()
+        for task in background:
+            task.cancel()
         notify(notify_socket, "STOPPING=1")
         logger.info("davitd stops; containers go on")
 

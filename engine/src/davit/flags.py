@@ -257,6 +257,13 @@ OPTIONS = (
         _mirror,
         many=True,
     ),
+    Option(
+        ("gc-grace",),
+        "gc_grace",
+        "SECONDS",
+        "how long layers of no image are kept, those of pulls that failed",
+        _number,
+    ),
     Option(("label",), "labels", "KEY=VALUE", "label of this engine", many=True),
     Option(("log-driver",), "log_driver", "DRIVER", ", ".join(log_options.DRIVERS)),
     Option(("log-opt", "log-opts"), "log_opts", "KEY=VALUE", "of this driver", _pair, many=True),

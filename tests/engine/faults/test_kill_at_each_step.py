@@ -35,7 +35,8 @@ class Mortal(Davitd):
     """A daemon that can be told after how many steps it is to die."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(root)
+        # What an image is made of goes with the start after the crash, not an hour later.
+        super().__init__(root, "--gc-grace", "0")
         self.countdown = Countdown(root / "countdown")
         self.environment = {
             "DAVIT_COUNTDOWN": str(root / "countdown"),

@@ -1,4 +1,7 @@
+import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -40,7 +43,7 @@ def test_layers_with_the_same_beginning_have_names_of_their_own(tmp_path: Path) 
     for name in names:
         add(store, name)
     assert len({store.path(name) for name in names}) == 3
-    store.remove(names[0])
+    store.delete(store.forget(names[:1]))
     store = open_store(tmp_path)
     for name in names[1:]:
         assert (store.path(name) / "file").read_text() == name
@@ -84,11 +87,47 @@ def test_half_a_layer_is_removed_at_start(tmp_path: Path, lost: str) -> None:
     assert list((tmp_path / "ingest").iterdir()) == []
 
 
-def test_sweep(tmp_path: Path) -> None:
+def test_a_forgotten_layer_is_not_found_and_then_deleted(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     add(store, ONE)
     add(store, TWO)
-    assert store.sweep({TWO}) == [ONE]
+    names = store.forget([ONE, "sha256:" + "c" * 64])
+    assert [layer.diff_id for layer in store.all()] == [TWO]
+    store.delete(names)
     with pytest.raises(SystemFailure, match=f"layer {ONE} is missing"):
         store.path(ONE)
     assert len(list((tmp_path / "layers").iterdir())) == 2
+
+
+def _record(root: Path, diff_id: str) -> Path:
+    return root / "layers" / f"{diff_id[7:19]}.json"
+
+
+def test_a_layers_age_goes_on_over_restarts(tmp_path: Path) -> None:
+    add(open_store(tmp_path), ONE)
+    before = time.time() - 1000
+    os.utime(_record(tmp_path, ONE), (before, before))
+    store = open_store(tmp_path)
+    assert 1000 <= store.age(ONE) < 1100
+    store.touch(ONE)
+    assert store.age(ONE) < 100
+
+
+def test_a_clock_that_was_set_back_does_not_keep_a_layer_for_ever(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    add(store, ONE)
+    later = time.time() + 10**6
+    os.utime(_record(tmp_path, ONE), (later, later))
+    assert store.age(ONE) == 0
+    assert _record(tmp_path, ONE).stat().st_mtime < later - 1000
+
+
+def test_what_another_run_of_the_kernel_wrote_is_not_trusted(tmp_path: Path) -> None:
+    """It may be half on disk, unless an image names it: that comes after a sync."""
+    layer = add(open_store(tmp_path), ONE)
+    record = _record(tmp_path, ONE)
+    written = json.loads(record.read_bytes())
+    record.write_text(json.dumps({**written, "boot": "another"}))
+    store = open_store(tmp_path)
+    assert store.all() == [layer]
+    assert store.age(ONE) == float("inf")

@@ -3,13 +3,19 @@
 ``layers/<first hex digits of the diff ID>`` is the tree and ``….json`` beside it says what it is.
 The name is short because all lower directories of a mount together must fit into one page. It has
 twelve digits, one more for each other layer that has the same beginning.
+
+A layer that no image names yet may be lost when the machine goes down, for only a sync that comes
+before an image's row makes it last. Its record therefore says in which run of the kernel it was
+written. The record's time of modification says when somebody wanted the layer last.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import secrets
-from collections.abc import Container, Iterable
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +29,13 @@ from davit.sys import files, trees
 logger = logging.getLogger(__name__)
 
 _SHORTEST = 12
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """What a record says besides the layer. boot: which run of the kernel wrote it."""
+
+    boot: str = ""
 
 
 class LayerStore:
@@ -34,17 +47,22 @@ class LayerStore:
         self._layers: dict[str, Layer] = {}
         self._names: dict[str, str] = {}
         self._unsynced: set[str] = set()
+        self._doubtful: set[str] = set()
+        self._boot = ""
 
     def open(self) -> None:
         """Read what is there; once, at start-up. Halves of a layer are removed."""
         self._root.mkdir(parents=True, exist_ok=True, mode=0o711)
         self._ingest.mkdir(parents=True, exist_ok=True, mode=0o700)
         empty_directory(self._ingest)
+        self._boot = _BOOT.read_text().strip()
         for entry in sorted(self._root.iterdir()):
             name = entry.name.removesuffix(".json")
             record = self._record(name)
             try:
-                layer = codec.decode(record.read_bytes(), Layer)
+                body = record.read_bytes()
+                layer = codec.decode(body, Layer)
+                boot = codec.decode(body, _Written).boot
             except (FileNotFoundError, msgspec.DecodeError):
                 layer = None
             if layer is None or not (self._root / name).is_dir():
@@ -52,6 +70,7 @@ class LayerStore:
             else:
                 self._layers[layer.diff_id] = layer
                 self._names[layer.diff_id] = name
+                (self._unsynced if boot == self._boot else self._doubtful).add(layer.diff_id)
 
     def all(self) -> list[Layer]:
         return list(self._layers.values())
@@ -92,7 +111,7 @@ class LayerStore:
         name = self._free_name(layer.diff_id)
         record = self._record(name)
         # The tree comes last: a record without one is removed at the next start.
-        files.write_atomic(record, codec.encode(layer))
+        self._write(record, layer)
         staged.rename(self._root / name)
         self._layers[layer.diff_id] = layer
         self._names[layer.diff_id] = name
@@ -100,7 +119,7 @@ class LayerStore:
 
     def update(self, layer: Layer) -> Layer:
         """Write the record of a layer anew (its blob is another one); return it."""
-        files.write_atomic(self._record(self._names[layer.diff_id]), codec.encode(layer))
+        self._write(self._record(self._names[layer.diff_id]), layer)
         self._layers[layer.diff_id] = layer
         return layer
 
@@ -108,20 +127,39 @@ class LayerStore:
         """Delete a staged tree. Idempotent."""
         remove_tree(staged)
 
-    def remove(self, diff_id: str) -> None:
-        """Delete a layer. Idempotent."""
-        self._layers.pop(diff_id, None)
-        self._unsynced.discard(diff_id)
-        name = self._names.pop(diff_id, None)
-        if name is not None:
-            self._delete(name)
+    def age(self, diff_id: str) -> float:
+        """Seconds since somebody wanted the layer, infinite when it may be damaged.
 
-    def sweep(self, wanted: Container[str]) -> list[str]:
-        """Delete every layer that is not in ``wanted``; return their diff IDs."""
-        removed = [diff_id for diff_id in self._layers if diff_id not in wanted]
-        for diff_id in removed:
-            self.remove(diff_id)
-        return removed
+        That is a layer which no sync has reached before the machine went down, as far as we know:
+        it is good only if an image names it.
+        """
+        if diff_id in self._doubtful:
+            return float("inf")
+        record = self._record(self._names[diff_id])
+        age = time.time() - record.stat().st_mtime
+        if age < 0:
+            # The clock was set back: count from now on.
+            os.utime(record)
+        return max(age, 0)
+
+    def touch(self, diff_id: str) -> None:
+        """Note that somebody wants the layer."""
+        os.utime(self._record(self._names[diff_id]))
+
+    def forget(self, diff_ids: Iterable[str]) -> list[str]:
+        """Stop finding these layers; return what ``delete`` needs. Does not block."""
+        names = []
+        for diff_id in diff_ids:
+            if self._layers.pop(diff_id, None) is not None:
+                names.append(self._names.pop(diff_id))
+                self._unsynced.discard(diff_id)
+                self._doubtful.discard(diff_id)
+        return names
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete forgotten layers from disk."""
+        for name in names:
+            self._delete(name)
 
     def sync(self, wanted: Iterable[str]) -> None:
         """Return when these layers, and all that was written before them, are on disk."""
@@ -129,6 +167,10 @@ class LayerStore:
         if not unsynced.isdisjoint(wanted):
             files.sync_filesystem(self._root)
             self._unsynced -= unsynced
+
+    def _write(self, record: Path, layer: Layer) -> None:
+        body = {**msgspec.structs.asdict(layer), "boot": self._boot}
+        files.write_atomic(record, codec.encode(body))
 
     def _free_name(self, diff_id: str) -> str:
         digits = diff_id.removeprefix("sha256:")

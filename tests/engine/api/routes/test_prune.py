@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from tests.engine.client import Client
 from tests.engine.conftest import Davitd
+from tests.engine.imagekit import Built, docker_archive, files
 
 _SIZE = 3 << 20
 
@@ -101,6 +103,36 @@ def test_networks(davitd: Davitd) -> None:
     assert answer.json == {"NetworksDeleted": ["one"]}
     assert client.post("/networks/prune").json == {"NetworksDeleted": ["two"]}
     client.delete(f"/containers/{busy}", force=True)
+
+
+def test_images_give_what_the_usage_calls_reclaimable(davitd: Davitd) -> None:
+    client = davitd.client
+    create(davitd, "user")
+    unused = Built(layers=[files({"a": bytes(_SIZE)}), files({"b": "b"})], tags=["unused:1"])
+    assert client.post("/images/load", docker_archive(unused)).status == 200
+    usage = client.get("/system/df", type="image").json
+    # As the CLI computes it.
+    used = [row["Size"] - row["SharedSize"] for row in usage["Images"] if row["Containers"]]
+    reclaimable = usage["LayersSize"] - sum(used)
+    assert reclaimable == _SIZE + 1
+    on_disk = disk_usage(davitd)
+    answer = client.post("/images/prune", filters={"dangling": ["false"]}).json
+    assert {"Deleted": unused.id} in answer["ImagesDeleted"]
+    assert answer["SpaceReclaimed"] == reclaimable
+    assert client.get("/system/df", type="image").json["LayersSize"] == sum(used)
+    # Besides, the layers as they came.
+    assert on_disk - disk_usage(davitd) >= 2 * reclaimable
+
+
+def disk_usage(davitd: Davitd) -> int:
+    """Bytes of all that the image store has."""
+    shown = subprocess.run(
+        ["du", "--bytes", "--total", *(davitd.data / place for place in ("blobs", "layers"))],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return int(shown.stdout.splitlines()[-1].split()[0])
 
 
 def test_build(davitd: Davitd) -> None:

@@ -31,6 +31,7 @@ class Kit:
         self.containers: list[Container] = []
         self.events: list[tuple[str, str, Mapping[str, str]]] = []
         self.lines: list[Progress] = []
+        self.grace = 3600.0
 
     async def start(self) -> None:
         self.database = Database(self.paths.database)
@@ -39,7 +40,9 @@ class Kit:
         await self.rows.load()
         self.layers = LayerStore(self.paths.layers, self.paths.ingest)
         self.blobs = BlobStore(self.paths.blobs, self.paths.ingest)
-        self.images = ImageService(self.rows, self.blobs, self.layers, self, self._publish)
+        self.images = ImageService(
+            self.rows, self.blobs, self.layers, self, self._publish, self.grace
+        )
         await self.images.open()
 
     async def stop(self) -> None:

@@ -325,7 +325,7 @@ async def test_a_cancelled_pull_keeps_what_is_finished(pulls: Pulls, proxy: Faul
     gate.set()
     assert (await pulls.kit.contents())["ingest"] == []
     # A sweep in between does not take it away.
-    await pulls.kit.images.sweep()
+    await pulls.kit.images.content.sweep()
     await pulls.pull(f"{proxy.address}/box:1")
     assert (proxy.count(noise), proxy.count(second)) == (2, 1)
 
@@ -335,6 +335,7 @@ async def test_a_crash_leaves_nothing(pulls: Pulls, proxy: FaultyProxy) -> None:
     proxy.faults = [Fault(f"/blobs/{noise}", swap=b"x")]
     with pytest.raises(InvalidParameter):
         await pulls.pull(f"{proxy.address}/box:1")
+    pulls.kit.grace = 0
     await pulls.kit.restart()
     assert await pulls.kit.contents() == EMPTY
 

@@ -80,7 +80,7 @@ async def test_layers_stay_as_long_as_a_container_has_them(kit: Kit) -> None:
     (directory,) = kit.images.directories(image.layers)
     assert (directory / "bin/busybox").exists()
     kit.containers.clear()
-    await kit.images.sweep()
+    await kit.images.sweep(image.layers)
     assert await kit.contents() == EMPTY
 
 

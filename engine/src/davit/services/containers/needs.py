@@ -5,7 +5,7 @@ Interfaces belong to their consumer: ``daemon.py`` passes the real things in, te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -37,8 +37,8 @@ class Images(Protocol):
         """Make an image of a container's writable layer. Raises InvalidParameter."""
         ...
 
-    async def sweep(self) -> None:
-        """Delete layers that neither an image nor a container has any more."""
+    async def sweep(self, layers: Iterable[str]) -> None:
+        """Delete those of these layers that neither an image nor a container has any more."""
         ...
 
 

@@ -116,4 +116,4 @@ async def _delete_files(ctx: Context, container: Container, run: Run | None) -> 
             ctx.images.resolve(image_id)
     except NotFound:
         # An image was removed by force while the container held the layers.
-        await ctx.images.sweep()
+        await ctx.images.sweep(container.held_layers)

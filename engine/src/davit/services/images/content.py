@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Container as Collection
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -22,8 +22,8 @@ from davit.store.layers import LayerStore
 from davit.sys.tasks import uncut
 from davit.sys.threads import finish
 
-GRACE = 3600
-"""Seconds that finished layers of a pull which failed are kept."""
+_SHORTEST_PAUSE = 1.0
+_IDLE_PAUSE = 60.0
 
 
 class Containers(Protocol):
@@ -51,20 +51,28 @@ class NewImage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Content:
-    """Blobs, layers and rows of images. A row is written last, so a crash leaves only orphans."""
+    """Blobs, layers and rows of images. A row is written last, so a crash leaves only orphans.
+
+    grace: seconds that a layer is kept which nobody needs, as one of a pull that failed.
+    """
 
     def __init__(
-        self, blobs: BlobStore, layers: LayerStore, rows: ImageStore, containers: Containers
+        self,
+        blobs: BlobStore,
+        layers: LayerStore,
+        rows: ImageStore,
+        containers: Containers,
+        grace: float,
     ) -> None:
         self.blobs = blobs
         self.layers = layers
         self.rows = rows
         self.containers = containers
         self.unpacker = Unpacker(blobs, layers)
+        self._grace = grace
         self._lock = asyncio.Lock()
         self._held: list[set[str]] = []
         self._pinned: list[set[str]] = []
-        self._kept: dict[str, float] = {}
 
     async def open(self) -> None:
         """Find the layers and remove what a crash left; once, at start-up.
@@ -89,15 +97,6 @@ class Content:
 
     def is_pinned(self, image_id: str) -> bool:
         return any(image_id in pinned for pinned in self._pinned)
-
-    def keep(self, layers: Iterable[str]) -> None:
-        """Do not sweep these for :data:`GRACE`: a pull that failed is often tried again."""
-        until = time.monotonic() + GRACE
-        self._kept.update((diff_id, until) for diff_id in layers)
-
-    def drop_kept(self) -> None:
-        """Sweep with the next sweep what was kept for a further try."""
-        self._kept.clear()
 
     async def adopt(self, staged: Staged) -> Layer:
         """Take one layer in before its image is; whoever needs it holds it. Not cut."""
@@ -138,10 +137,19 @@ class Content:
         """Store images with all that is new of them. All or nothing; not cut by cancellation."""
         return await uncut(self._commit(images, staged))
 
-    async def sweep(self) -> None:
-        """Remove layers and blobs that neither an image nor a container needs."""
-        async with self._lock:
-            await self._sweep()
+    async def sweep(self, freed: Iterable[str] = (), *, every: bool = False) -> float:
+        """Remove layers and blobs that neither an image nor a container needs. Not cut.
+
+        Layers go once the grace period is over; those in ``freed`` (diff IDs) and, with ``every``,
+        all go now. What someone holds stays, and its period begins again. Returns the seconds after
+        which to sweep again.
+        """
+
+        async def sweep() -> float:
+            async with self._lock:
+                return await self._sweep(set(freed), every=every)
+
+        return await uncut(sweep())
 
     def size(self, config: ImageConfig) -> int:
         """Bytes of all layers, unpacked."""
@@ -170,7 +178,7 @@ class Content:
                 await asyncio.to_thread(write)
                 await self.rows.tag((self._row(image), image.tags) for image in images)
             except BaseException as error:
-                await self._sweep()
+                await self._sweep(set(by_diff))
                 if isinstance(error, OSError):
                     raise self.unpacker.failure(error) from error
                 raise
@@ -186,21 +194,38 @@ class Content:
             step=new.step,
         )
 
-    async def _sweep(self) -> None:
-        layers = {diff_id for image in self.rows.all() for diff_id in image.layers}
-        layers.update(diff_id for item in self.containers.all() for diff_id in item.held_layers)
-        layers.update(*self._held)
-        now = time.monotonic()
-        self._kept = {diff_id: until for diff_id, until in self._kept.items() if until > now}
-        layers.update(self._kept)
+    async def _sweep(self, freed: Collection[str], *, every: bool = False) -> float:
+        orphans = self._orphans()
+        ages = await asyncio.to_thread(lambda: {one: self.layers.age(one) for one in orphans})
+        # Somebody may want one since. From the look at who does until it is no longer found, nobody
+        # else gets to work.
+        held = set().union(*self._held)
+        orphans = self._orphans()
+        due = {
+            one: 0 if every or one in freed else self._grace - ages.get(one, 0)
+            for one in orphans - held
+        }
+        names = self.layers.forget(one for one, seconds in due.items() if seconds <= 0)
         blobs = {image.id for image in self.rows.all()}
-        blobs.update(layer.blob for layer in self.layers.all() if layer.diff_id in layers)
+        blobs.update(layer.blob for layer in self.layers.all())
 
-        def remove() -> None:
-            self.layers.sweep(layers)
+        def apply() -> None:
+            for diff_id in orphans & held:
+                self.layers.touch(diff_id)
+            self.layers.delete(names)
             self.blobs.sweep(blobs)
 
-        await asyncio.to_thread(remove)
+        await asyncio.to_thread(apply)
+        # By half of the period, so that what is held never comes to its end.
+        longest = self._grace / 2 or _IDLE_PAUSE
+        later = [seconds for seconds in due.values() if seconds > 0]
+        return max(_SHORTEST_PAUSE, min([longest, *later]))
+
+    def _orphans(self) -> set[str]:
+        """Layers that neither an image nor a container names."""
+        named = {diff_id for image in self.rows.all() for diff_id in image.layers}
+        named.update(diff_id for item in self.containers.all() for diff_id in item.held_layers)
+        return {layer.diff_id for layer in self.layers.all()} - named
 
 
 @contextmanager

@@ -109,13 +109,9 @@ class Puller:
         config = read_config(body, manifest.config.digest)
         with self._content.hold() as held:
             held.update(config.rootfs.diff_ids)
-            try:
-                await self._layers(source, manifest, config, report)
-                new = NewImage(body=body, config=config, tags=tuple(names))
-                return (await self._content.commit([new], []))[0]
-            except BaseException:
-                self._content.keep(config.rootfs.diff_ids)
-                raise
+            await self._layers(source, manifest, config, report)
+            new = NewImage(body=body, config=config, tags=tuple(names))
+            return (await self._content.commit([new], []))[0]
 
     async def _layers(
         self, source: Source, manifest: Manifest, config: ImageConfig, report: Report

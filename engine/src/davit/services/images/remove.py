@@ -55,7 +55,6 @@ async def prune(content: Content, filters: Filters, tell: Tell) -> tuple[list[Re
     dangling = filters.flag("dangling") is not False
     until = filters.until()
     removed: list[Removed] = []
-    content.drop_kept()
     before = {layer.diff_id: layer.size for layer in content.layers.all()}
     for listed in content.rows.all():
         image = content.rows.find(listed.id)
@@ -68,7 +67,7 @@ async def prune(content: Content, filters: Filters, tell: Tell) -> tuple[list[Re
         )
         if wanted and not (dangling and image.tags) and not _is_used(content, image):
             removed += await _delete(content, image, tell)
-    await content.sweep()
+    await content.sweep(every=True)
     # Not the difference of two sums: another image may have come meanwhile.
     gone = before.keys() - {layer.diff_id for layer in content.layers.all()}
     return removed, sum(before[diff_id] for diff_id in gone)
@@ -108,7 +107,7 @@ async def prune_steps(
         wanted = [image for image in wanted if image.id not in kept]
     before = {layer.diff_id: layer.size for layer in content.layers.all()}
     await content.rows.change([], [image.id for image in wanted])
-    await content.sweep()
+    await content.sweep(_layers_of(wanted))
     for image in wanted:
         tell("delete", image)
     gone = before.keys() - {layer.diff_id for layer in content.layers.all()}
@@ -141,13 +140,17 @@ def _steps_of(content: Content, image: Image) -> list[Image]:
     return steps
 
 
+def _layers_of(images: Iterable[Image]) -> set[str]:
+    return {diff_id for image in images for diff_id in image.layers}
+
+
 async def _delete(content: Content, image: Image, tell: Tell) -> list[Removed]:
     steps = _steps_of(content, image)
     await content.rows.change([], [image.id, *(step.id for step in steps)])
     removed = [Removed(untagged=name) for name in (*image.tags, *image.digests)]
     for _ in image.tags:
         tell("untag", image)
-    await content.sweep()
+    await content.sweep(_layers_of([image, *steps]))
     tell("delete", image)
     gone = [
         Removed(deleted=chain)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+import asyncio
+import logging
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from pathlib import Path
 
+from davit.config import DEFAULT_GC_GRACE
 from davit.model.filters import Filters
 from davit.model.image import (
     CommitSource,
@@ -25,11 +36,18 @@ from davit.store.blobs import BlobStore
 from davit.store.images import ImageStore
 from davit.store.layers import LayerStore
 
+logger = logging.getLogger(__name__)
+
+_PAUSE_AFTER_FAILURE = 60.0
+
 Publish = Callable[[str, str, str, Mapping[str, str]], None]
 
 
 class ImageService:
-    """Everything that can be done with images. publish: ``(type, action, actor, attributes)``."""
+    """Everything that can be done with images. publish: ``(type, action, actor, attributes)``.
+
+    grace: seconds that layers are kept which nobody needs.
+    """
 
     def __init__(
         self,
@@ -38,8 +56,9 @@ class ImageService:
         layers: LayerStore,
         containers: Containers,
         publish: Publish,
+        grace: float = DEFAULT_GC_GRACE,
     ) -> None:
-        self.content = Content(blobs, layers, rows, containers)
+        self.content = Content(blobs, layers, rows, containers, grace)
         self._rows = rows
         self._layers = layers
         self._publish = publish
@@ -171,9 +190,19 @@ class ImageService:
         self._publish("image", "prune", "", {"reclaimed": str(gained)})
         return removed, gained
 
-    async def sweep(self) -> None:
-        """Remove layers that nothing needs any more (after a container with the last hold)."""
-        await self.content.sweep()
+    async def sweep(self, layers: Iterable[str]) -> None:
+        """Remove these layers if nothing needs them (after a container with the last hold)."""
+        await self.content.sweep(layers)
+
+    async def collect(self) -> None:
+        """Remove layers that nobody has needed for the grace period, for ever."""
+        while True:
+            pause = _PAUSE_AFTER_FAILURE
+            try:
+                pause = await self.content.sweep()
+            except OSError as error:
+                logger.error("cannot remove layers that nobody needs: %s", error)
+            await asyncio.sleep(pause)
 
     def _tell(self, action: str, image: Image, name: str = "") -> None:
         self._publish("image", action, image.id, {**image.labels, "name": name or image.id})
