@@ -17,6 +17,7 @@ from davit.api.listeners import Activated
 from davit.api.routes import (
     auth,
     build,
+    buildkit,
     container_io,
     containers,
     distribution,
@@ -238,6 +239,7 @@ async def _serve(
                 *volumes.routes(volume_service),
                 *usage.routes(image_service, container_service, volume_service),
                 *build.routes(build_service),
+                *buildkit.routes(),
                 *plugins.routes(),
                 *swarm.routes(),
                 *missing.routes(),

@@ -21,7 +21,9 @@ _BEGIN, _END = "<!-- operations: begin -->\n", "<!-- operations: end -->\n"
 _REMARKS = {
     "GET /plugins": "an empty list: davit has none",
     "POST /build": "the classic builder; not BuildKit's (version=2)",
+    "POST /grpc": "a status of gRPC that names the classic builder: BuildKit is not here",
     "POST /images/create": "done for pulls, and for archives in the body",
+    "POST /session": "opened, never used: `POST /build` tells that BuildKit is not here",
 }
 _OF_A_SWARM = "503: this host is in no swarm"
 _NO_PLUGINS = "404: there are no plugins"

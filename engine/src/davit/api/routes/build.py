@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from davit.api import credentials, progress, response
+from davit.api.routes.buildkit import USE_CLASSIC
 from davit.api.routing import Call, Route
 from davit.errors import InvalidParameter, NotSupported
 from davit.model import codec
@@ -22,10 +23,6 @@ from davit.model.registry import AuthConfig
 _PRUNE_FILTERS = (
     *("description", "id", "inuse", "parent", "private", "shared"),
     *("type", "until", "unused-for"),
-)
-_USE_CLASSIC = (
-    "davit has the classic builder, and BuildKit's sessions it does not speak: set "
-    "DOCKER_BUILDKIT=0 (the Docker CLI then sends the context itself), or use version=1"
 )
 
 T = TypeVar("T")
@@ -68,7 +65,7 @@ def routes(builds: Builds) -> list[Route]:
 def _request(call: Call) -> BuildRequest:
     """Read the parameters. Raises InvalidParameter, NotSupported for those of BuildKit."""
     if call.text("version") == "2" or call.text("remote") == "client-session":
-        raise NotSupported(f"version=2: {_USE_CLASSIC}")
+        raise NotSupported(f"version=2: {USE_CLASSIC}")
     for name in ("outputs", "squash"):
         if call.text(name) and (name == "outputs" or call.flag(name)):
             raise NotSupported(

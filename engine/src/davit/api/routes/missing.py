@@ -22,9 +22,6 @@ class Refusal:
     reason: str
 
 
-_BUILD = """
-POST   /session
-"""
 _REGISTRY = """
 GET    /images/search
 """
@@ -42,7 +39,6 @@ POST   /plugins/pull
 def refusals() -> list[Refusal]:
     """Everything that is not served."""
     tables = (
-        (_BUILD, "it is BuildKit's; davit has the classic builder: set DOCKER_BUILDKIT=0"),
         (_REGISTRY, "davit does not search registries yet"),
         (_SWARM, "davit does not join swarms yet, and will not manage them"),
         (_PLUGINS, "davit has no plugins: volumes, networks and logs are built in"),
