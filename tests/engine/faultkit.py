@@ -23,7 +23,7 @@ class Fault:
 
     path: regular expression for it and its query. status: answered instead. cut: the connection
     ends after so many bytes of the body. short: the answer ends there, as if it were whole. swap:
-    what the body's bytes become. gate: the body waits for it. ranges: whether a Range is passed on.
+    what the body's bytes become. gate: the body waits for it, or the cut.
     """
 
     path: str = "/blobs/"
@@ -37,13 +37,16 @@ class Fault:
 
 
 class FaultyProxy:
-    """requests: method and path of all that came; ranges: their ``Range``."""
+    """requests: method and path of all that came; ranges: their ``Range``; authorizations: of
+    each, empty for none.
+    """
 
     def __init__(self, target: str) -> None:
         self._target = target
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str]] = []
         self.ranges: list[str] = []
+        self.authorizations: list[str] = []
         self.knows_ranges = True
         self._server = TestServer(self._application())
 
@@ -54,6 +57,14 @@ class FaultyProxy:
     def count(self, text: str) -> int:
         """How many GETs had this in their path."""
         return sum(method == "GET" and text in path for method, path in self.requests)
+
+    async def asked(self, text: str) -> None:
+        """Wait for a GET with this in its path."""
+        for _ in range(3000):
+            if self.count(text):
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"nobody asks for {text}")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[FaultyProxy]:
@@ -77,6 +88,7 @@ class FaultyProxy:
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
+        self.authorizations.append(request.headers.get("Authorization", ""))
         if "Range" in request.headers:
             self.ranges.append(request.headers["Range"])
         fault = self._fault(request.path_qs) or Fault()
@@ -120,6 +132,8 @@ class FaultyProxy:
         await response.prepare(request)
         await response.write(body[: fault.cut if fault.cut is not None else 1])
         if fault.cut is not None:
+            if fault.gate is not None:
+                await fault.gate.wait()
             assert request.transport is not None
             # What was written is to arrive; an abort would throw it away.
             request.transport.close()

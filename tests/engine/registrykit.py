@@ -11,7 +11,7 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,18 @@ _START_TIMEOUT = 20
 
 @contextlib.contextmanager
 def registry(
-    directory: Path, *, auth: bool = False, tls: Path | None = None, clients: Path | None = None
+    directory: Path,
+    *,
+    auth: bool = False,
+    tls: Path | None = None,
+    clients: Path | None = None,
+    tokens: Mapping[str, str] | None = None,
+    mirrored: str = "",
 ) -> Iterator[str]:
     """Yield ``127.0.0.1:PORT``. auth: only for :data:`USER`.
 
     tls: directory with cert.pem and key.pem. clients: who must have signed a client's certificate.
+    tokens: settings of a token server. mirrored: URL of a registry that it has its images from.
     """
     address = f"127.0.0.1:{free_port()}"
     front: dict[str, Any] = {"addr": address}
@@ -49,6 +56,10 @@ def registry(
         users = directory / "htpasswd"
         users.write_text(_HTPASSWD)
         settings["auth"] = {"htpasswd": {"realm": "the harbour", "path": str(users)}}
+    if tokens:
+        settings["auth"] = {"token": dict(tokens)}
+    if mirrored:
+        settings["proxy"] = {"remoteurl": mirrored}
     # JSON is YAML.
     (directory / "registry.yml").write_text(json.dumps(settings))
     log = directory / "registry.log"

@@ -15,6 +15,7 @@ from typing import TypeVar
 from urllib.parse import urljoin
 
 import aiohttp
+from yarl import URL
 
 from davit.drivers.registry import challenge
 from davit.drivers.registry.answers import check
@@ -114,7 +115,8 @@ class Repository:
         """
         url = urljoin(f"{self._endpoint.url}/v2/{self.path}/", path)
         for attempt in range(2):
-            used = self._authorization
+            # Uploads may go to another host: it is not told who we are.
+            used = self._authorization if self._is_own(URL(url)) else ""
             sent = {**(headers or {}), **({"Authorization": used} if used else {})}
             async with self._transport.request(
                 method,
@@ -124,7 +126,8 @@ class Repository:
                 data=body() if body else None,
                 trust=self._endpoint.trust,
             ) as answer:
-                if answer.status != HTTPStatus.UNAUTHORIZED or attempt:
+                asks_us = answer.status == HTTPStatus.UNAUTHORIZED and self._is_own(answer.url)
+                if attempt or not asks_us:
                     if refused:
                         await check(answer)
                     yield answer
@@ -143,6 +146,10 @@ class Repository:
         if scope in self._scopes:
             self._scopes.remove(scope)
             self._authorization = ""
+
+    def _is_own(self, url: URL) -> bool:
+        """Whether it is the registry's own, and not one to which it has sent us on."""
+        return url.origin() == URL(self._endpoint.url).origin()
 
     async def _authorize(
         self, asked: Sequence[challenge.Challenge], refused: str, place: str

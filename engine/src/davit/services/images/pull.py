@@ -21,7 +21,7 @@ from davit.errors import (
 from davit.model import ids, platform
 from davit.model.image import Amount, Descriptor, Image, ImageConfig, Progress
 from davit.model.platform import Platform
-from davit.model.reference import DEFAULT_TAG, Reference
+from davit.model.reference import DEFAULT_DOMAIN, DEFAULT_TAG, Reference
 from davit.services.images import manifests
 from davit.services.images.content import Content, NewImage, read_config
 from davit.services.images.manifests import Index, Manifest
@@ -159,7 +159,8 @@ def refusal(reference: Reference, error: DavitError) -> DavitError:
     words = error.message
     if isinstance(error, Unauthorized):
         # It is not davit that wants to know who they are: at 401 clients ask for a password.
-        return Forbidden(words)
+        host = "" if reference.domain == DEFAULT_DOMAIN else f" {reference.domain}"
+        return Forbidden(f"{words}: log in with 'docker login{host}'")
     if words.startswith("denied"):
         return NotFound(
             f"pull access denied for {reference.repository}, repository does not exist or may "

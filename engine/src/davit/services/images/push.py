@@ -22,6 +22,7 @@ from davit.model.reference import Reference
 from davit.services.images import manifests
 from davit.services.images.content import Content
 from davit.services.images.packed import Packer
+from davit.services.images.pull import refusal
 from davit.services.images.together import together
 from davit.store.blobs import digest_of
 
@@ -61,8 +62,7 @@ class Pusher:
                         held.update(image.layers)
                         await self._push(repository, reference, tag, image, report)
         except Unauthorized as error:
-            # It is not davit that wants to know who they are: at 401 clients ask for a password.
-            raise Forbidden(error.message) from None
+            raise refusal(reference, error) from None
 
     def _choose(self, reference: Reference) -> list[tuple[str, Image]]:
         chosen = [
