@@ -14,7 +14,7 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tests.bench import clients, lifecycle, memory, playbook, report
+from tests.bench import builds, clients, images, lifecycle, memory, playbook, report
 from tests.bench.engines import (
     Engine,
     enter_namespaces,
@@ -23,7 +23,8 @@ from tests.bench.engines import (
     start_moby,
 )
 
-SUBJECTS = ["lifecycle", "memory", "clients", "playbook"]
+MOVES = ["pull", "push", "load"]
+SUBJECTS = ["lifecycle", "memory", "clients", *MOVES, "build", "playbook"]
 
 
 def main() -> int:
@@ -54,6 +55,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--plays", type=int, default=5, help="playbook runs for each median")
     parser.add_argument("--containers", type=int, default=20, help="containers in each playbook")
     parser.add_argument("--running", type=int, default=10, help="containers for the memory of each")
+    parser.add_argument("--moves", type=int, default=5, help="pulls, pushes, loads for each median")
     parser.add_argument("--json", type=Path, help="write the numbers into this file, too")
     parser.add_argument(
         "--only",
@@ -82,6 +84,12 @@ def measure(
     if "clients" in options.only:
         say("docker logs, docker run -d and docker ps on each engine")
         rows += clients.measure(moby, davit)
+    if moves := [move for move in MOVES if move in options.only]:
+        say(f"{options.moves} times {', '.join(moves)} of each image on each engine")
+        rows += images.measure(moby, davit, root, options.moves, moves)
+    if "build" in options.only:
+        say("builds of ten steps on each engine")
+        rows += builds.measure(moby, davit, options.moves)
     if "playbook" in options.only:
         say(f"{options.plays} unchanged runs of each playbook")
         rows += playbook.measure(moby, davit, root, options.plays, options.containers)

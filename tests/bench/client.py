@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
+import io
 import json
 import socket
 from pathlib import Path
+from typing import BinaryIO
+
+_PIECE = 64 << 10
+_NOBODY = base64.b64encode(b"{}").decode()
 
 
 class EngineError(Exception):
@@ -14,7 +20,7 @@ class EngineError(Exception):
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost")
+        super().__init__("localhost", blocksize=_PIECE)
         self._path = path
 
     def connect(self) -> None:
@@ -29,13 +35,16 @@ class Client:
         self._connection = _UnixConnection(socket_path)
 
     def request(self, method: str, path: str, body: object = None) -> bytes:
-        """Send bytes as they are, anything else as JSON; return the body of the answer."""
-        headers = {}
-        payload = None
-        if isinstance(body, bytes):
-            payload, headers = body, {"Content-Type": "application/x-tar"}
+        """Send bytes and files as they are, else JSON; return the body of the answer."""
+        # Moby wants credentials with each push, be there any or not.
+        headers = {"X-Registry-Auth": _NOBODY} if path.partition("?")[0].endswith("/push") else {}
+        payload: bytes | BinaryIO | None = None
+        if isinstance(body, bytes | io.BufferedReader):
+            payload = body
+            headers["Content-Type"] = "application/x-tar"
         elif body is not None:
-            payload, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
+            payload = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
         self._connection.request(method, path, body=payload, headers=headers)
         response = self._connection.getresponse()
         answer = response.read()

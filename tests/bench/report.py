@@ -8,13 +8,17 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison. budget: the largest ratio davit to Moby that the design allows."""
+    """One comparison. budget: the largest ratio davit to Moby that the design allows.
+
+    limit: the largest amount, whatever Moby has.
+    """
 
     what: str
     unit: str
     moby: float
     davit: float
     budget: float | None = None
+    limit: float | None = None
 
     @property
     def ratio(self) -> float:
@@ -29,6 +33,8 @@ def table(rows: list[Row], machine: dict[str, str]) -> str:
     ]
     for row in rows:
         budget = "" if row.budget is None else f"≤ {row.budget:.2f}"
+        if row.limit is not None:
+            budget = f"≤ {row.limit:.0f} {row.unit}"
         lines.append(
             f"| {row.what} | {_amount(row.moby)} {row.unit} | {_amount(row.davit)} {row.unit} "
             f"| {row.ratio:.2f} | {budget} |"
