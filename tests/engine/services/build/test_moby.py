@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import tarfile
 import time
@@ -101,7 +102,85 @@ COPY --from=second /out /kept
 COPY --from=0 --chown=7:8 /out/a /given/
 COPY --from=first /etc/passwd /etc/passwd2
 """,
+    "arguments": """\
+ARG BASE=busybox
+ARG GLOBAL=outside
+FROM ${BASE:-none}
+ARG GLOBAL
+ARG GIVEN
+ARG LATE=$GLOBAL-${GIVEN:+set}
+ENV LATE=${LATE}x E1=${NONE:-"a b"} E2=${LATE:+$GIVEN} E3=\\$LATE E4="${NONE:-'q'}" E5=$GIVEN/$1
+LABEL seen=$LATE
+RUN echo "$LATE $GLOBAL $GIVEN $HTTP_PROXY" > /seen
+ENV GIVEN=environment
+RUN echo "$GIVEN" > /after
+ARG HTTP_PROXY
+RUN echo "$HTTP_PROXY" > /declared
+WORKDIR /$GIVEN/${NONE:-w}
+EXPOSE ${NONE:-80}
+""",
+    "volumes": """\
+FROM busybox
+RUN mkdir -p /kept /later && echo before > /kept/a
+VOLUME /kept
+RUN echo lost > /kept/b; echo other > /c
+COPY a.txt /kept/copied
+WORKDIR /kept/made
+VOLUME ["/later"]
+RUN touch /later/lost
+STOPSIGNAL RTMIN+3
+HEALTHCHECK CMD true
+HEALTHCHECK NONE
+""",
+    "users": """\
+FROM busybox
+RUN echo "named:x:1234:4321::/:/bin/sh" >> /etc/passwd && echo "team:x:99:named" >> /etc/group
+USER named
+WORKDIR /home/of
+RUN id -u > /tmp/who; id -G >> /tmp/who
+COPY --chown=named:team a.txt sub /given/
+COPY --chown=77 a.txt /number.txt
+ADD --chown=named:5 sub /owned/
+USER 5:team
+RUN id -g > /tmp/again
+""",
+    "directives": """\
+# escape=`
+# a comment
+FROM busybox
+RUN echo one `
+# inside
+
+  && echo "a\\b" > /backslash
+ENV P=c:\\dir Q=`$P
+COPY a.txt `
+     /continued
+label lower=Case
+Run ["sh", "-c", "echo x > /quoted"]
+""",
+    "paths": """\
+FROM busybox
+COPY sub sub2 /merged/
+COPY ./sub/../a.txt /up.txt
+COPY a.txt /etc
+COPY a.txt /bin/../over
+RUN mkdir /d && ln -s /d /to-d && ln -s nothing /dangling && echo x > /d/a.txt
+COPY a.txt /to-d
+COPY sub /to-d/
+COPY sub2/c b.txt /to-d/
+WORKDIR /to-d/inner
+WORKDIR /dangling/deep
+COPY . .
+RUN rm -rf /d/sub && mkdir /d/sub && touch /d/sub/only
+""",
 }
+# Beside the Dockerfile's own: what the client gives.
+_QUERY = {
+    "buildargs": {"GIVEN": "given", "UNUSED": "x"},
+    "labels": {"from client": "it's $HOME"},
+}
+# Digests of files are each engine's own; 20.10 forgets a blank, and writes a Go structure.
+_OWN = re.compile(r"\s?((?:file|dir|multi):)[0-9a-f]{64}|(HEALTHCHECK) .*")
 
 
 def _context(dockerfile: str) -> bytes:
@@ -189,7 +268,7 @@ def moby(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 
 def _build(client: Client, dockerfile: str, tag: str) -> None:
-    answer = client.post("/build", _context(dockerfile), t=tag, networkmode="none")
+    answer = client.post("/build", _context(dockerfile), t=tag, networkmode="none", **_QUERY)
     assert b"Successfully built" in answer.body, answer.body.decode()
 
 
@@ -233,6 +312,11 @@ def test_both_make_the_same(
     )
     for field in _FIELDS:
         assert _said(ours.get(field)) == _said(theirs.get(field)), field
+    texts = [
+        [_OWN.sub(r"\1\2", step["CreatedBy"]) for step in client.get(f"/images/same-{name}/history").json]
+        for client in (builder.client, moby)
+    ]
+    assert texts[0] == texts[1]
     tag = f"same-{name}"
     made, wanted = _files(builder.client, tag), _files(moby, tag)
     names = sorted(made.keys() | wanted.keys())

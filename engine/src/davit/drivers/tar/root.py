@@ -59,20 +59,23 @@ class Root:
             os.close(self._last[1])
             self._last = None
 
-    def directory(self, parts: list[str], *, create: bool = False) -> int:
+    def directory(
+        self, parts: list[str], *, create: bool = False, behind_links: bool = False
+    ) -> int:
         """Return a descriptor of a directory; valid until the next call.
 
-        create: make missing directories (mode 0755, root's). Raises InvalidParameter.
+        create: make missing directories (mode 0755, root's), and where a link has led only with
+        behind_links: archives bring a directory before what is in it. Raises InvalidParameter.
         """
         key = tuple(parts)
         if self._last is not None and self._last[0] == key:
             return self._last[1]
-        descriptor = self._walk(parts, create)
+        descriptor = self._walk(parts, create, behind_links)
         self.forget()
         self._last = (key, descriptor)
         return descriptor
 
-    def _walk(self, parts: list[str], create: bool) -> int:
+    def _walk(self, parts: list[str], create: bool, behind_links: bool) -> int:
         # Nearly always there is no link on the way; then it is one call.
         with suppress(OSError):
             return inside.open_without_links(self._fd, "/".join(parts), _DIRECTORY)
@@ -88,7 +91,7 @@ class Root:
                         raise _climbs(parts)
                     os.close(trail.pop())
                     continue
-                target = self._enter(trail, part, create and not links, parts)
+                target = self._enter(trail, part, create and (behind_links or not links), parts)
                 if target is None:
                     continue
                 links += 1

@@ -106,7 +106,7 @@ def make_directory(tree: Path, path: str, owner: tuple[int, int]) -> None:
             try:
                 root.directory(parts[:count])
             except InvalidParameter:
-                descriptor = root.directory(parts[:count], create=True)
+                descriptor = root.directory(parts[:count], create=True, behind_links=True)
                 os.fchown(descriptor, *owner)
 
 

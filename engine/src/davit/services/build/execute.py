@@ -227,7 +227,7 @@ class Execution:
 
     async def _note(self, state: State, text: str, config: ContainerConfig) -> None:
         """A step that adds no files."""
-        created_by = f"{' '.join(metadata.shell(state.config))} #(nop)  {text}"
+        created_by = f"{' '.join(metadata.shell(config))} #(nop)  {text}"
         step = cache.key(created_by, config, state.author, ())
         if await self._found(state, step, created_by, config):
             return
@@ -373,6 +373,8 @@ def _shown(command: Command, config: ContainerConfig) -> str:
         return f"WORKDIR {config.working_dir}"
     if command.name == "ONBUILD":
         return f"ONBUILD {metadata.trigger(command)}"
+    if command.name == "EXPOSE":
+        words = sorted(words)
     return " ".join([command.name, *command.flags, *words])
 
 
