@@ -55,10 +55,16 @@ class Client:
         return self.request("DELETE", path, query=query)
 
     def request(
-        self, method: str, path: str, body: Any = None, *, query: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> Answer:
         connection = UnixConnection(self.path)
-        headers = {}
+        headers = dict(headers or {})
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"

@@ -199,6 +199,7 @@ async def _serve(
                 streams=streams,
                 rootfs=rootfs,
                 registries=remote_images,
+                remap=remap,
             )
         )
         system_service = SystemService(

@@ -33,6 +33,4 @@ def decode(header: str, text: str, shape: type[T]) -> T | None:
         body = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).strip()
         return codec.parse(body, shape) if body not in (b"", b"null") else None
     except (binascii.Error, InvalidParameter, ValueError):
-        raise InvalidParameter(
-            f"invalid {header} header: base64url of an AuthConfig in JSON is needed"
-        ) from None
+        raise InvalidParameter(f"invalid {header} header: base64url of JSON is needed") from None

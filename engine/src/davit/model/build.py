@@ -11,6 +11,9 @@ import msgspec
 
 from davit.model.config import Ulimit
 
+MARK = "davit.build"
+"""Annotation of a build's containers: those that a crash leaves are removed at the next start."""
+
 
 class Heredoc(msgspec.Struct, frozen=True, kw_only=True):
     """A here-document. name: without quotes; content: as written, tabs included."""
@@ -41,6 +44,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     dockerfile: its path in the context. tags: ``repository:tag``. remote: a URL that the context
     comes from. args: without a value (None) an argument is as good as not given.
     remove: intermediate containers after a step that went well; force_remove: after any.
+    secrets: by ID, for ``RUN --mount=type=secret``.
     """
 
     dockerfile: str = "Dockerfile"
@@ -54,6 +58,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     force_remove: bool = False
     args: dict[str, str | None] = {}
     labels: dict[str, str] = {}
+    secrets: dict[str, bytes] = {}
     network_mode: str = ""
     target: str = ""
     platform: str = ""

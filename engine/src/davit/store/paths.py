@@ -38,6 +38,11 @@ class Paths:
         return self.data / "build-caches"
 
     @property
+    def build_secrets(self) -> Path:
+        """Secrets of commands that run, one file each; not on disk where ``run`` is not."""
+        return self.run / "secrets"
+
+    @property
     def volumes(self) -> Path:
         return self.data / "volumes"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import io
 import json
@@ -71,11 +72,21 @@ class Builder:
         files: Mapping[str, str | bytes | tarfile.TarInfo] | None = None,
         *,
         query: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, str] | None = None,
         **more: Any,
     ) -> Result:
-        """query: parameters, those too that ``more`` cannot name."""
+        """query: parameters, those too that ``more`` cannot name. secrets: by ID."""
         body = context(dockerfile, files or {})
-        answer = self.client.request("POST", "/build", body, query={**(query or {}), **more})
+        coded = {
+            name: base64.b64encode(text.encode()).decode() for name, text in (secrets or {}).items()
+        }
+        headers = {}
+        if coded:
+            text = base64.urlsafe_b64encode(json.dumps(coded).encode()).decode()
+            headers["X-Davit-Secrets"] = text
+        answer = self.client.request(
+            "POST", "/build", body, query={**(query or {}), **more}, headers=headers
+        )
         if answer.status != 200:
             return Result(answer, [{"error": answer.message}])
         return Result(answer, [json.loads(line) for line in answer.body.splitlines()])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from tests.engine.services.build.conftest import Builder
@@ -17,6 +19,7 @@ RUN --mount=target=/context --mount=type=bind,from=made,source=/made,dst=stage \
     --mount=from=busybox,src=/etc,target=/image cat /context/sub/a stage /image/group > /out \\
     && ! touch /context/new
 RUN --mount=target=/context,rw touch /context/new /context/sub/b
+RUN --mount=from=made,target=/image,rw echo more >> /image/made
 COPY . /all
 """
     result = builder.build(dockerfile, {"sub/a": "from the context\n"}, t="bound")
@@ -64,11 +67,50 @@ def test_tmpfs(builder: Builder) -> None:
     assert builder.run("temporary", "sh", "-c", "ls -d /t || echo gone").strip() == "gone"
 
 
+def test_secrets(builder: Builder) -> None:
+    dockerfile = """\
+FROM busybox
+USER user
+RUN --mount=type=secret,id=plain,uid=1000 --mount=type=secret,id=dir/other,target=/o,mode=0444 \\
+    stat -c '%u:%g %a' /run/secrets/plain /o && cat /run/secrets/plain | sha256sum && cat /o \\
+    && ! touch /o
+"""
+    value = "not to be kept"
+    sent = {"plain": value, "dir/other": "read by all\n", "not used": "x"}
+    result = builder.build(dockerfile, secrets=sent, t="secret")
+    assert result.error == ""
+    assert "\n1000:0 400\n0:0 444\n" in result.text
+    assert f"{hashlib.sha256(value.encode()).hexdigest()}  -\nread by all\n" in result.text
+    # Another secret is no other step, and of this one nothing is left.
+    assert builder.build(dockerfile, secrets={**sent, "plain": "changed"}).hits == 2
+    assert value not in builder.client.get("/images/secret/json").body.decode()
+    assert list((builder.davitd.run / "secrets").iterdir()) == []
+    rows = [path.read_bytes() for path in builder.davitd.data.glob("state.db*")]
+    assert rows and not any(value.encode() in content for content in rows)
+
+
+def test_secrets_and_keys_that_are_not_required_are_left_out(builder: Builder) -> None:
+    mounts = "--mount=type=secret,id=x --mount=type=ssh --mount=type=secret,id=y,required=false"
+    result = builder.build(f"FROM busybox\nRUN {mounts} ls /run/secrets || echo none\n")
+    assert result.error == ""
+    assert "[Warning] secret x was not sent: left out\n" in result.text
+    assert "none\nRemoving" in result.text
+
+
+def test_a_header_that_cannot_be_read(builder: Builder) -> None:
+    headers = {"X-Davit-Secrets": "e30x"}
+    answer = builder.client.request("POST", "/build", b"", headers=headers)
+    assert (answer.status, "invalid X-Davit-Secrets header" in answer.message) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("mount", "error"),
     [
-        ("type=ssh", "send neither secrets nor keys"),
-        ("type=secret,id=x", "send neither secrets nor keys"),
+        ("type=ssh,required", "cannot lend their SSH agents"),
+        ("type=secret,id=x,required=true", "secret x: not found"),
+        ("type=secret", "id or target is missing"),
+        ("type=secret,id=x,env=X", "unexpected key 'env'"),
+        ("type=volume,target=/x", "invalid mount type 'volume'"),
         ("type=bind", "target is missing"),
         ("type=tmpfs,target=/x,size=many", "invalid size"),
         ("type=bind,target=/x,colour=red", "unexpected key 'colour'"),

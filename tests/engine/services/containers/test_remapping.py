@@ -187,3 +187,22 @@ RUN stat -c '%u:%g %n' / /w /a /made /etc/passwd && ! test -e /etc/group
     assert result.error == ""
     shown = ["0:0 /", "0:0 /w", "1000:1000 /a", "5:6 /made", "0:0 /etc/passwd"]
     assert "\n".join(shown) in result.text
+
+
+def test_mounts_of_builds(remapped: Davitd) -> None:
+    dockerfile = """\
+FROM busybox AS made
+RUN touch /made && chown 5:6 /made
+FROM busybox
+RUN --mount=target=/context --mount=target=/open,rw --mount=from=made,target=/image,rw \\
+    --mount=type=cache,target=/cache --mount=type=cache,target=/users,uid=7,gid=8 \\
+    --mount=type=secret,id=s,uid=3 \\
+    touch /cache/x /open/x /image/x && chown 9:9 /cache/x && cat /run/secrets/s \\
+    && stat -c '%u:%g %n' /context/a /open/a /image/made /cache/x /users /run/secrets/s
+RUN --mount=type=cache,target=/cache stat -c '%u:%g again' /cache/x
+"""
+    result = Builder(remapped).build(dockerfile, {"a": "text"}, secrets={"s": "told"})
+    assert result.error == ""
+    shown = ["0:0 /context/a", "0:0 /open/a", "5:6 /image/made", "9:9 /cache/x", "7:8 /users"]
+    assert "\n".join(["told" + shown[0], *shown[1:], "3:0 /run/secrets/s"]) in result.text
+    assert "9:9 again" in result.text

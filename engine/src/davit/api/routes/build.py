@@ -25,6 +25,8 @@ _PRUNE_FILTERS = (
     *("type", "until", "unused-for"),
 )
 
+_SECRETS_HEADER = "X-Davit-Secrets"
+
 T = TypeVar("T")
 Auths = Mapping[str, AuthConfig]
 
@@ -84,6 +86,7 @@ def _request(call: Call) -> BuildRequest:
         force_remove=call.flag("forcerm"),
         args=_json(call, "buildargs", dict[str, str | None]),
         labels=_json(call, "labels", dict[str, str]),
+        secrets=_secrets(call),
         network_mode=call.text("networkmode"),
         target=call.text("target"),
         platform=call.text("platform"),
@@ -110,6 +113,12 @@ def _json(call: Call, name: str, shape: type[T]) -> T:
         return shape() if found is None else codec.convert(found, shape)
     except (msgspec.DecodeError, InvalidParameter) as error:
         raise InvalidParameter(f"invalid {name}: {error}") from None
+
+
+def _secrets(call: Call) -> dict[str, bytes]:
+    """davit's own header ``X-Davit-Secrets``: ID to base64 of the secret."""
+    text = call.request.headers.get(_SECRETS_HEADER, "")
+    return credentials.decode(_SECRETS_HEADER, text, dict[str, bytes]) or {}
 
 
 def _auths(call: Call) -> Auths:

@@ -23,6 +23,7 @@ from davit.services.build.files import Files
 from davit.services.build.names import credentials_for
 from davit.services.build.needs import Auths, Needs, Report
 from davit.services.build.running import Runner, command_of, run_network, short
+from davit.services.build.secrets import Secrets
 from davit.spec.dockerfile import metadata, stages
 from davit.spec.dockerfile.arguments import Arguments
 from davit.spec.dockerfile.expand import ExpansionError, expand, split
@@ -84,7 +85,8 @@ class Execution:
         )
         self._runner = Runner(needs, request, report, build_id)
         self._files = Files(needs, context, scratch, self.image_of, escape)
-        self._mounter = mounts.Mounter(needs, caches, context, self.image_of)
+        secrets = Secrets(needs, request.secrets, report)
+        self._mounter = mounts.Mounter(needs, caches, secrets, context, self.image_of)
         self._stages: Sequence[Stage] = []
         self._done: dict[int, State] = {}
         self._step = 0

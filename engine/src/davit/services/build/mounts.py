@@ -20,16 +20,17 @@ from davit.drivers.volume.usage import disk_usage
 from davit.errors import NotSupported
 from davit.model.build import Command
 from davit.model.config import ContainerConfig, Mount, TmpfsOptions
-from davit.services.build import copying, trees
+from davit.services.build import copying, secrets, trees
 from davit.services.build.context import Context
 from davit.services.build.copying import Target
 from davit.services.build.files import ImageOf
 from davit.services.build.needs import Needs
+from davit.services.build.secrets import Secrets
 from davit.services.containers import cleanup
 from davit.spec.dockerfile import metadata
 from davit.spec.dockerfile.expand import expand
 
-_FLAGS = ("readonly", "rw")
+_FLAGS = ("readonly", "rw", "required")
 _NAMES = {
     "dst": "target",
     "destination": "target",
@@ -41,6 +42,8 @@ _OPTIONS = {
     "bind": ("target", "source", "from", "readonly", "rw"),
     "cache": ("target", "id", "sharing", "readonly", "mode", "uid", "gid", "rw"),
     "tmpfs": ("target", "size"),
+    "secret": ("target", "id", "source", "required", "mode", "uid", "gid"),
+    "ssh": ("target", "id", "required", "mode", "uid", "gid"),
 }
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -111,9 +114,12 @@ class Caches:
 class Mounter:
     """Makes the mounts of one build's steps."""
 
-    def __init__(self, needs: Needs, caches: Caches, context: Context, image_of: ImageOf) -> None:
+    def __init__(
+        self, needs: Needs, caches: Caches, secrets: Secrets, context: Context, image_of: ImageOf
+    ) -> None:
         self._needs = needs
         self._caches = caches
+        self._secrets = secrets
         self._context = context
         self._image_of = image_of
 
@@ -130,19 +136,22 @@ class Mounter:
                 found = await self._source(stack, wish, stage)
                 digests.append(await asyncio.to_thread(copying.digest, [found], _AS_IT_IS))
                 source = found.root / found.path
-                if not wish.read_only:
+                # A tree of an image is mounted for this step alone, and nothing of it stays.
+                if not wish.read_only and "from" not in wish.options:
                     if not found.is_directory:
                         raise NotSupported(
                             f"RUN --mount: {found.name} is a file: mount it read-only"
                         )
                     # What the command writes is gone with the mount.
-                    tree = await stack.enter_async_context(trees.above(self._needs, [source]))
+                    tree = await stack.enter_async_context(
+                        trees.above(self._needs, [source], self._needs.remap)
+                    )
                     source = tree.root
                 mounts.append(_bind(wish, source))
         return mounts, digests
 
     async def scratch(self, stack: AsyncExitStack, wanted: Sequence[Wish]) -> list[Mount]:
-        """Return the mounts on which a step's result does not depend: caches, tmpfs."""
+        """Return the mounts on which a step's result does not depend: caches, tmpfs, secrets."""
         mounts = []
         for wish in wanted:
             if wish.kind == "cache":
@@ -152,6 +161,8 @@ class Mounter:
                 size = _bytes(wish.options.get("size", "0"))
                 options = TmpfsOptions(size_bytes=size)
                 mounts.append(Mount(type="tmpfs", target=wish.target, tmpfs_options=options))
+            elif wish.kind == "secret":
+                mounts += await self._secrets.mounts(stack, wish.target, wish.options)
         return mounts
 
     async def _source(self, stack: AsyncExitStack, wish: Wish, stage: int) -> copying.Found:
@@ -159,7 +170,9 @@ class Mounter:
         if origin := wish.options.get("from"):
             image = await self._image_of(origin, stage)
             layers = image.layers if image is not None else []
-            tree = await stack.enter_async_context(trees.mounted(self._needs, layers))
+            tree = await stack.enter_async_context(
+                trees.mounted(self._needs, layers, self._needs.remap)
+            )
             root = tree.root
         source = wish.options.get("source", "/")
         return await asyncio.to_thread(copying.resolve, root, source, "RUN --mount")
@@ -176,13 +189,19 @@ def _wish(text: str, config: ContainerConfig) -> Wish:
         options[name] = value if equals else "true"
     kind = options.pop("type", "bind")
     if kind not in _OPTIONS:
-        raise NotSupported(
-            f"RUN --mount=type={kind}: clients of the classic builder send neither secrets nor "
-            f"keys; davit mounts {', '.join(_OPTIONS)}"
-        )
+        raise ValueError(f"invalid mount type {kind!r}: use {', '.join(_OPTIONS)}")
     for name in options:
         if name not in _OPTIONS[kind]:
             raise ValueError(f"unexpected key '{name}' in '{text}'")
+    if kind == "secret":
+        options = secrets.completed(options, text)
+    elif kind == "ssh":
+        if options.get("required", "false") != "false":
+            raise NotSupported(
+                "RUN --mount=type=ssh: davit's clients cannot lend their SSH agents: fetch what "
+                "the command needs beforehand, or send a key as a secret (X-Davit-Secrets)"
+            )
+        options.setdefault("target", "/run/buildkit/ssh_agent")
     if not options.get("target"):
         raise ValueError(f"invalid mount {text!r}: target is missing")
     return Wish(kind, metadata.directory(config, options.pop("target")), options)

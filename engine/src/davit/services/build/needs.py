@@ -12,6 +12,7 @@ from typing import Protocol
 from davit.model.build import BuildLine
 from davit.model.container import Container, Created, CreateRequest, Ended
 from davit.model.filters import Filters
+from davit.model.idmap import Remap
 from davit.model.image import CommitSource, Image, Progress, StepWish
 from davit.model.registry import AuthConfig
 from davit.services.containers.needs import Console, Rootfs
@@ -78,3 +79,4 @@ class Needs:
     streams: Streams
     rootfs: Rootfs
     registries: Registries
+    remap: Remap | None

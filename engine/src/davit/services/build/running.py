@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from davit.errors import NotSupported
 from davit.model import ids
-from davit.model.build import BuildLine, BuildRequest, Command
+from davit.model.build import MARK, BuildLine, BuildRequest, Command
 from davit.model.config import ContainerConfig, HealthConfig, HostConfig, Mount
 from davit.model.container import CreateRequest
 from davit.model.image import CommitSource, Image
@@ -19,8 +19,6 @@ from davit.services.containers.needs import Console
 from davit.spec.dockerfile import metadata
 from davit.sys.tasks import uncut
 
-MARK = "davit.build"
-"""Annotation of a build's containers: those that a crash leaves are removed at the next start."""
 _STDERR = 2
 _NETWORKS = ("default", "none", "host")
 _SCRIPT = "/dev/shm/.script"

@@ -10,7 +10,7 @@ from pathlib import Path
 from davit.drivers.dockerfile import parser
 from davit.errors import DavitError
 from davit.model import ids, platform
-from davit.model.build import BuildLine, BuildRequest
+from davit.model.build import MARK, BuildLine, BuildRequest
 from davit.model.filters import Filters
 from davit.model.image import Progress
 from davit.services.build import context
@@ -18,7 +18,7 @@ from davit.services.build.execute import Execution
 from davit.services.build.failure import CommandFailed
 from davit.services.build.mounts import Caches
 from davit.services.build.needs import Auths, Needs, Report
-from davit.services.build.running import MARK, short
+from davit.services.build.running import short
 from davit.services.containers import cleanup
 from davit.spec.dockerfile import stages
 from davit.spec.dockerfile.arguments import of_platforms
@@ -35,7 +35,8 @@ class BuildService:
         self._caches = Caches(needs.paths.build_caches)
 
     async def open(self) -> None:
-        """Remove the containers of builds that a crash has cut; once, at start-up."""
+        """Remove the containers and secrets of builds that a crash has cut; once, at start-up."""
+        await cleanup.remove_tree(self._needs.paths.build_secrets)
         containers = self._needs.containers
         for container in containers.all():
             if MARK in container.host_config.annotations:

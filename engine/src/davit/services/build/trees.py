@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from davit.model import ids
+from davit.model.idmap import Remap
 from davit.services.build.needs import Needs
 from davit.services.containers import cleanup
 from davit.services.containers.changes import compare
@@ -31,14 +32,21 @@ class Tree:
 
 
 @asynccontextmanager
-async def mounted(needs: Needs, layers: Sequence[str]) -> AsyncIterator[Tree]:
-    """Mount layers (diff IDs, lowest first) with an empty one above them."""
-    async with above(needs, needs.images.directories(layers)) as tree:
+async def mounted(
+    needs: Needs, layers: Sequence[str], remap: Remap | None = None
+) -> AsyncIterator[Tree]:
+    """Mount layers (diff IDs, lowest first) with an empty one above them.
+
+    remap: the user namespace of who is to see them.
+    """
+    async with above(needs, needs.images.directories(layers), remap) as tree:
         yield tree
 
 
 @asynccontextmanager
-async def above(needs: Needs, directories: list[Path]) -> AsyncIterator[Tree]:
+async def above(
+    needs: Needs, directories: list[Path], remap: Remap | None = None
+) -> AsyncIterator[Tree]:
     """Mount directories, lowest first, with an empty one above them.
 
     Its paths are those of a container that does not exist, so that the next start of davitd takes
@@ -56,6 +64,7 @@ async def above(needs: Needs, directories: list[Path]) -> AsyncIterator[Tree]:
                 upper=paths.upper(name),
                 work=paths.work(name),
                 target=paths.rootfs(name),
+                remap=remap,
             )
         )
         yield Tree(paths.rootfs(name), paths.upper(name), directories)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from davit.config import Settings
 from davit.errors import InvalidParameter, NotSupported
+from davit.model.build import MARK
 from davit.model.config import HostConfig
 from davit.model.container import Container
 from davit.model.idmap import IdMap, Remap
@@ -84,8 +85,8 @@ def check(asked: HostConfig, remap: Remap | None) -> None:
 async def sources(ctx: Context, container: Container) -> AsyncIterator[Mapping[str, str]]:
     """Yield destination → what to bind there instead of the source, while the runtime creates."""
     remap = of(ctx, container)
-    volumes = [point for point in container.mounts if point.type == "volume"]
-    points = [point for point in volumes if remap or point.subpath]
+    own = [point for point in container.mounts if _has_inside_ids(ctx, container, point)]
+    points = [point for point in own if remap or point.subpath]
     # Those of images are mapped as they are mounted.
     parts = [point for point in container.mounts if point.type == "image" and point.subpath]
     if not points and not parts:
@@ -105,6 +106,18 @@ async def sources(ctx: Context, container: Container) -> AsyncIterator[Mapping[s
         yield found
     finally:
         await asyncio.to_thread(lent.close)
+
+
+def _has_inside_ids(ctx: Context, container: Container, point: MountPoint) -> bool:
+    """Whether files there have, on disk, the IDs that are seen inside, and no mount maps them yet.
+
+    In builds those are the context and the caches of commands, too.
+    """
+    if point.type == "volume":
+        return True
+    build = point.type == "bind" and MARK in container.host_config.annotations
+    places = (ctx.paths.containers, ctx.paths.build_caches)
+    return build and any(Path(point.source).is_relative_to(place) for place in places)
 
 
 def _check_way(root: Path) -> None:
