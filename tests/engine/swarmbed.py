@@ -107,7 +107,7 @@ class Manager:
         """Return the nodes of the swarm by ID."""
         return {node["ID"]: node for node in self.client.get("/nodes").json}
 
-    def docker(self, *arguments: str, timeout: float = 120) -> str:
+    def docker(self, *arguments: str, timeout: float = 60) -> str:
         """Run the Docker CLI against it, and return what it prints."""
         done = subprocess.run(
             ["docker", "-H", f"unix://{self.socket}", *arguments],
@@ -122,6 +122,10 @@ class Manager:
         """Return the tasks of a service, the newest first."""
         found = self.client.get("/tasks", filters=json.dumps({"service": [service]})).json
         return sorted(found, key=lambda task: str(task["CreatedAt"]), reverse=True)
+
+    def states(self, service: str) -> list[str]:
+        """Return the states of a service's tasks, that of the newest first."""
+        return [str(task["Status"]["State"]) for task in self.tasks(service)]
 
     def _answers(self) -> bool:
         try:

@@ -11,6 +11,7 @@ import re
 import msgspec
 
 from davit.errors import InvalidParameter
+from davit.model.config import Wire
 
 PORT = 2377
 """Where managers listen when an address names no port."""
@@ -33,6 +34,34 @@ class Manager(msgspec.Struct, frozen=True):
 
     node_id: str
     addr: str
+
+
+class JoinRequest(Wire, frozen=True):
+    """The body of ``POST /swarm/join``."""
+
+    listen_addr: str = ""
+    advertise_addr: str = ""
+    data_path_addr: str = ""
+    remote_addrs: list[str] = []
+    join_token: str = ""
+    availability: str = ""
+
+
+class SwarmInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``GET /info`` tells of the swarm."""
+
+    state: NodeState = NodeState.INACTIVE
+    node_id: str = ""
+    node_addr: str = ""
+    error: str = ""
+    managers: list[Manager] = []
+
+
+class TaskRow(msgspec.Struct, frozen=True):
+    """A task as it is kept: messages of SwarmKit, serialized; nothing secret in them."""
+
+    task: bytes
+    status: bytes
 
 
 class JoinToken(msgspec.Struct, frozen=True):

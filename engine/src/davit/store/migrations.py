@@ -11,6 +11,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         _KEYED.format(table)
         for table in ("containers", "images", "networks", "sandboxes", "volumes", "settings")
     ),
+    (_KEYED.format("swarm_tasks"),),
 )
 
 

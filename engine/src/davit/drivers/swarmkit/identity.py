@@ -20,14 +20,13 @@ from davit.sys.files import sync_directory, write_atomic
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
     """What a node keeps of its swarm besides certificates.
 
-    managers: as last heard; addresses: as the join request gave them, "" for what follows from the
-    route to the manager.
+    managers: as last heard. advertise_addr, data_path_addr: of this node, for control and for
+    containers' traffic.
     """
 
     managers: list[Manager]
-    listen_addr: str = ""
-    advertise_addr: str = ""
-    data_path_addr: str = ""
+    advertise_addr: str
+    data_path_addr: str
 
 
 class IdentityStore:
