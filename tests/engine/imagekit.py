@@ -55,8 +55,9 @@ def symlink(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
     return member(name, None, tarfile.SYMTYPE, linkname=target, mode=0o777)
 
 
-def hard_link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
-    return member(name, None, tarfile.LNKTYPE, linkname=target)
+def hard_link(name: str, target: str, **fields: Any) -> tuple[tarfile.TarInfo, bytes]:
+    """fields: attributes; those of the file itself, as tar writes them."""
+    return member(name, None, tarfile.LNKTYPE, linkname=target, **fields)
 
 
 def layer(

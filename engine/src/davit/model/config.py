@@ -18,8 +18,11 @@ class Wire(msgspec.Struct, rename="pascal", frozen=True):
     """Base of everything whose JSON names are Docker's."""
 
 
-class HealthConfig(Wire, frozen=True):
-    """A health check; times in nanoseconds, 0 means the default or what the image says."""
+class HealthConfig(Wire, frozen=True, omit_defaults=True):
+    """A health check; times in nanoseconds, 0 means the default or what the image says.
+
+    As Docker's, it is written without what it does not say.
+    """
 
     test: list[str] = []
     interval: int = 0

@@ -33,13 +33,14 @@ def test_files_directories_and_links(root: Path, kind: int) -> None:
         directory("d", 0o1777, uid=5, gid=6),
         member("d/file", b"hello", mode=0o4750, uid=1000, gid=2**31, uname="", gname=""),
         symlink("d/sym", "../../outside"),
-        hard_link("d/hard", "d/file"),
+        hard_link("d/hard", "d/file", mode=0o4750, uid=1000, gid=2**31, uname="", gname=""),
         member("d/fifo", kind=tarfile.FIFOTYPE, mode=0o600),
         member("d/null", kind=tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666),
         member("missing/parent/file", b"x"),
         kind=kind,
     )
-    assert size == 6
+    # Links count with their length, as Docker has it.
+    assert size == 6 + len("../../outside")
     assert stat.S_IMODE(root.stat().st_mode) == 0o711
     there = (root / "d").stat()
     assert (stat.S_IMODE(there.st_mode), there.st_uid, there.st_gid) == (0o1777, 5, 6)
@@ -51,6 +52,29 @@ def test_files_directories_and_links(root: Path, kind: int) -> None:
     assert (root / "d/fifo").is_fifo()
     assert (root / "d/null").stat().st_rdev == os.makedev(1, 3)
     assert stat.S_IMODE((root / "missing/parent").stat().st_mode) == 0o755
+
+
+def test_the_last_name_of_a_file_says_whose_it_is(root: Path) -> None:
+    """As in Docker: the attributes that a hard link's header has are set."""
+    put(
+        root,
+        member("f", b"1", mode=0o4755, uid=7, gid=8),
+        hard_link("l", "f", mode=0o640, uid=9, gid=10, mtime=5),
+        symlink("s", "f"),
+        hard_link("t", "s", uid=3, gid=4),
+    )
+    there = (root / "f").stat()
+    assert stat.S_IMODE(there.st_mode) == 0o640
+    assert (there.st_uid, there.st_gid, there.st_mtime) == (9, 10, 5)
+    assert (root / "s").lstat().st_uid == 3
+
+
+def test_a_hard_link_that_says_the_same_takes_no_capability(root: Path) -> None:
+    value = bytes.fromhex("0100000200040000000000000000000000000000")
+    attribute = {"SCHILY.xattr.security.capability": value.decode("utf-8", "surrogateescape")}
+    fields = {"mode": 0o755, "uid": 5, "gid": 6}
+    put(root, member("f", b"1", pax_headers=attribute, **fields), hard_link("l", "f", **fields))
+    assert os.getxattr(root / "f", "security.capability") == value
 
 
 @FORMATS

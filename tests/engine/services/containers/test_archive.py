@@ -225,11 +225,12 @@ def _all_kinds() -> list[tuple[tarfile.TarInfo, bytes]]:
         "SCHILY.xattr.user.note": "text",
         "SCHILY.xattr.security.capability": _CAPABILITY.decode("utf-8", "surrogateescape"),
     }
+    owner = {"mode": 0o4755, "uid": 70000, "gid": 3_000_000_000}
     return [
         directory("kinds", mode=0o2750, uid=70000, gid=80000),
-        member("kinds/file", b"contents", mode=0o4755, uid=70000, gid=3_000_000_000),
+        member("kinds/file", b"contents", **owner),
         member("kinds/capable", b"x", pax_headers=attributes),
-        member("kinds/hard", kind=tarfile.LNKTYPE, linkname="kinds/file"),
+        member("kinds/hard", kind=tarfile.LNKTYPE, linkname="kinds/file", **owner),
         member("kinds/link", kind=tarfile.SYMTYPE, linkname="/no/where", mode=0o777, uid=5),
         member("kinds/pipe", kind=tarfile.FIFOTYPE, mode=0o622),
         member("kinds/null", kind=tarfile.CHRTYPE, mode=0o666, devmajor=1, devminor=3, gid=6),

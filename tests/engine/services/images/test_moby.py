@@ -1,8 +1,6 @@
 """Archives between davit and Moby, both ways."""
 
 import asyncio
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,50 +13,9 @@ from davit.model.reference import Reference
 from davit.services.images.pull import Puller
 from davit.services.images.push import Pusher
 from tests.engine.imagekit import busybox, chunks, files
+from tests.engine.mobykit import Moby
 from tests.engine.registrykit import Shelf, registry
 from tests.engine.services.images.conftest import Kit
-
-_START_TIMEOUT = 60
-
-
-class Moby:
-    """A dockerd of its own, without networks."""
-
-    def __init__(self, root: Path) -> None:
-        self._socket = f"unix://{root}/s"
-        with (root / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    "dockerd",
-                    f"--data-root={root}/data",
-                    f"--exec-root={root}/exec",
-                    f"--host={self._socket}",
-                    f"--pidfile={root}/pid",
-                    "--bridge=none",
-                    "--iptables=false",
-                    "--ip6tables=false",
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        end = time.monotonic() + _START_TIMEOUT
-        while subprocess.run(
-            ["docker", "-H", self._socket, "info"], capture_output=True
-        ).returncode:
-            assert self._process.poll() is None, (root / "log").read_text()
-            assert time.monotonic() < end, (root / "log").read_text()
-            time.sleep(0.1)
-
-    def __call__(self, *words: str, stdin: bytes = b"") -> bytes:
-        run = subprocess.run(
-            ["docker", "-H", self._socket, *words], input=stdin, capture_output=True
-        )
-        assert run.returncode == 0, run.stderr.decode()
-        return run.stdout
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait()
 
 
 @pytest.fixture

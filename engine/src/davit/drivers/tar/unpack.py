@@ -142,6 +142,8 @@ class TreeWriter:
             return
         if entry.type == tarfile.SYMTYPE:
             os.symlink(entry.linkname, name, dir_fd=holder)
+            # As Docker counts, and stat(2) does.
+            self.size += len(os.fsencode(entry.linkname))
         elif entry.type in _DEVICES:
             device = os.makedev(entry.major, entry.minor)
             os.mknod(name, _DEVICES[entry.type] | entry.mode, device, dir_fd=holder)
@@ -203,11 +205,13 @@ class TreeWriter:
                 ) from None
             if stat.S_ISDIR(there.st_mode):
                 raise InvalidParameter(f"refused: {entry.name!r} is a hard link to a directory")
-            if _same(holder, name, there):
-                return
-            self.make_room(holder, name, entry)
-            holder = self._root.directory(parent)
-            os.link(target[-1], name, src_dir_fd=source, dst_dir_fd=holder, follow_symlinks=False)
+            if not _same(holder, name, there):
+                self.make_room(holder, name, entry)
+                holder = self._root.directory(parent)
+                os.link(
+                    target[-1], name, src_dir_fd=source, dst_dir_fd=holder, follow_symlinks=False
+                )
+            _own_link(holder, name, there, entry)
         finally:
             os.close(source)
 
@@ -258,6 +262,22 @@ def _set_mode(holder: int, name: str, mode: int) -> None:
             os.chmod(f"/proc/self/fd/{descriptor}", mode)
     finally:
         os.close(descriptor)
+
+
+def _own_link(holder: int, name: str, there: os.stat_result, entry: Entry) -> None:
+    """Give a file what its further name says of it; as with Docker, the last one counts.
+
+    there: the file as it is. Mostly both say the same, and then nothing is touched: a change of
+    owner would take its capabilities.
+    """
+    if (there.st_uid, there.st_gid) != (entry.uid, entry.gid):
+        os.chown(name, entry.uid, entry.gid, dir_fd=holder, follow_symlinks=False)
+    elif stat.S_IMODE(there.st_mode) == entry.mode and there.st_mtime_ns == entry.mtime:
+        return
+    if not stat.S_ISLNK(there.st_mode):
+        _set_mode(holder, name, entry.mode)
+        _set_xattrs(f"/proc/self/fd/{holder}/{name}", entry)
+        os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=holder, follow_symlinks=False)
 
 
 def _set_xattrs(target: int | str, entry: Entry) -> None:

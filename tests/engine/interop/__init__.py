@@ -1,0 +1,1 @@
+"""Images between davit and other people's engines and tools."""
