@@ -25,6 +25,7 @@ def test_flags_of_dockerd() -> None:
         *("--insecure-registry", "R.example:5000", "--insecure-registry", "10.0.0.0/8"),
         *("--registry-mirror", "https://mirror.example"),
         *("--shutdown-timeout", "3", "--init-path", "/usr/bin/tini"),
+        *("--gc-grace", "60", "--max-layer-size", "2g"),
         *("--tlsverify", "--tlscacert", "/t/ca", "--tlscert=/t/c", "--tlskey", "/t/k"),
     )
     assert made == Settings(
@@ -49,6 +50,8 @@ def test_flags_of_dockerd() -> None:
         runtime="crun",
         shutdown_timeout=3,
         init_path="/usr/bin/tini",
+        gc_grace=60,
+        max_layer_size=2 << 30,
         tls_verify=True,
         tls_ca=Path("/t/ca"),
         tls_certificate=Path("/t/c"),
@@ -137,6 +140,7 @@ def test_a_bad_file_is_named(
             ["--insecure-registry", "http://x"],
             "insecure registry http://x should not contain '://'",
         ),
+        (["--max-layer-size", "much"], "--max-layer-size: 'much' is not a size"),
         (["--registry-mirror", "mirror"], 'invalid mirror: "mirror" is not http://HOST'),
         (["--registry-mirror", "http://x/y"], "invalid mirror: path, query, or fragment at end"),
         (["--default-address-pool", "10.0.0.0/8"], "use base=10.0.0.0/16,size=24"),

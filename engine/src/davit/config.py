@@ -14,6 +14,7 @@ DEFAULT_TLS = Path("/etc/davit/tls")
 REGISTRY_CERTIFICATES = (Path("/etc/davit/certs.d"), Path("/etc/docker/certs.d"))
 """Of registries, in a directory for each ``host[:port]``."""
 DEFAULT_GC_GRACE = 3600
+DEFAULT_MAX_LAYER_SIZE = 100 << 30
 DEFAULT_HOST = "unix:///run/davit/davit.sock"
 
 
@@ -59,6 +60,7 @@ class Settings:
     log_driver, log_opts: of containers that name no driver; the options also of those that name
         this one.
     gc_grace: seconds that layers of no image are kept, those of pulls that failed.
+    max_layer_size: bytes to which a layer may unpack.
     bridge: interface name of the default network; ``none`` for no default network;
         empty for a name derived from the instance.
     icc: whether containers on the default network reach each other's ports; without, only those
@@ -111,6 +113,7 @@ class Settings:
     log_opts: tuple[tuple[str, str], ...] = ()
     log_level: str = "info"
     gc_grace: int = DEFAULT_GC_GRACE
+    max_layer_size: int = DEFAULT_MAX_LAYER_SIZE
     default_shm_size: int = 64 << 20
     shutdown_timeout: int = 15
     default_ulimits: dict[str, tuple[int, int]] = field(default_factory=dict)

@@ -148,6 +148,7 @@ async def _serve(
             container_rows,
             event_service.publish,
             settings.gc_grace,
+            settings.max_layer_size,
         )
         registry_client = RegistryClient(
             (*LOOPBACK, *settings.insecure_registries),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,13 @@ def _number(text: str) -> int:
     if not text.isdigit():
         raise InvalidParameter(f"{text!r} is not a whole number")
     return int(text)
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"([0-9]+)([kmgt]?)b?", text.lower())
+    if not match:
+        raise InvalidParameter(f"{text!r} is not a size: use bytes, or 512m, 20g")
+    return int(match[1]) << 10 * " kmgt".index(match[2] or " ")
 
 
 def _boolean(text: str) -> bool:
@@ -263,6 +271,13 @@ OPTIONS = (
         "SECONDS",
         "how long layers of no image are kept, those of pulls that failed",
         _number,
+    ),
+    Option(
+        ("max-layer-size",),
+        "max_layer_size",
+        "BYTES",
+        "to which a layer of an image may unpack; also 20g",
+        _size,
     ),
     Option(("label",), "labels", "KEY=VALUE", "label of this engine", many=True),
     Option(("log-driver",), "log_driver", "DRIVER", ", ".join(log_options.DRIVERS)),

@@ -53,10 +53,15 @@ class BlobWriter:
         while view:
             view = view[self._file.write(view) :]
 
+    def close(self) -> None:
+        """Give the descriptor back: all is written, and an archive may bring thousands of blobs."""
+        self._file.close()
+
     def commit(self) -> str:
         """Put the blob under its digest, durably, and return that."""
-        os.fsync(self._file.fileno())
-        self._file.close()
+        self.close()
+        with self._path.open("rb") as file:
+            os.fsync(file.fileno())
         digest = self.digest
         target = self._store.path(digest)
         self._path.rename(target)

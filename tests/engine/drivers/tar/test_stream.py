@@ -126,3 +126,40 @@ def test_damage_is_noticed(pack: Callable[[bytes], bytes]) -> None:
 @pytest.mark.parametrize("data", [b"", b"x", DATA])
 def test_what_is_not_compressed_passes(data: bytes) -> None:
     assert read_all(decompressed(io.BytesIO(data))) == data
+
+
+def _skippable(data: bytes, number: int = 0) -> bytes:
+    return bytes([0x50 + number]) + b"\x2a\x4d\x18" + len(data).to_bytes(4, "little") + data
+
+
+HALVES = DATA[: len(DATA) // 3], DATA[len(DATA) // 3 :]
+ODD = {
+    "two gzip members": b"".join(map(gzip.compress, HALVES)),
+    "an empty gzip member": gzip.compress(b"") + gzip.compress(DATA) + gzip.compress(b""),
+    # eStargz ends with an empty member whose header has an extra field with the footer.
+    "eStargz's footer": gzip.compress(DATA)
+    + bytes.fromhex("1f8b08040000000000ff1a00534716003030303030303030303030303030303053544152475a")
+    + bytes.fromhex("010000ffff0000000000000000"),
+    "two zstd frames": b"".join(map(zstandard.compress, HALVES)),
+    "many zstd frames": b"".join(
+        zstandard.compress(DATA[start : start + 5000]) for start in range(0, len(DATA), 5000)
+    ),
+    "a seek table behind": b"".join(map(zstandard.compress, HALVES)) + _skippable(bytes(40), 14),
+    "skippable frames between": _skippable(b"x").join(map(zstandard.compress, HALVES)),
+    "a skippable frame first": _skippable(bytes(4)) + zstandard.compress(DATA),
+    "zstd without a size": zstandard.ZstdCompressor(write_content_size=False).compress(DATA),
+    "two xz streams": b"".join(map(lzma.compress, HALVES)),
+}
+
+
+@pytest.mark.parametrize("packed", ODD.values(), ids=ODD.keys())
+@pytest.mark.parametrize("step", [1 << 20, 777])
+def test_frames_that_follow_each_other(packed: bytes, step: int) -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self._rest = io.BytesIO(packed)
+
+        def read(self, size: int) -> bytes:
+            return self._rest.read(min(size, step))
+
+    assert read_all(decompressed(Slow())) == DATA

@@ -32,6 +32,7 @@ class Kit:
         self.events: list[tuple[str, str, Mapping[str, str]]] = []
         self.lines: list[Progress] = []
         self.grace = 3600.0
+        self.max_layer_size = 1 << 30
 
     async def start(self) -> None:
         self.database = Database(self.paths.database)
@@ -41,7 +42,13 @@ class Kit:
         self.layers = LayerStore(self.paths.layers, self.paths.ingest)
         self.blobs = BlobStore(self.paths.blobs, self.paths.ingest)
         self.images = ImageService(
-            self.rows, self.blobs, self.layers, self, self._publish, self.grace
+            self.rows,
+            self.blobs,
+            self.layers,
+            self,
+            self._publish,
+            grace=self.grace,
+            max_layer_size=self.max_layer_size,
         )
         await self.images.open()
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import lzma
 import tarfile
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import zstandard
@@ -103,6 +104,34 @@ async def test_memory_stays_small_for_a_bomb(kit: Kit) -> None:
     image = await kit.images.import_image(chunks(data))
     assert image.size == size
     assert _peak() - before < 64 << 10
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress])
+async def test_a_layer_that_is_too_large(kit: Kit, pack: Callable[[bytes], bytes]) -> None:
+    kit.max_layer_size = 1 << 20
+    await kit.restart()
+    data = files({"zeros": bytes(1 << 20)})
+    with pytest.raises(InvalidParameter, match=r"more than 1048576 bytes: .* max-layer-size"):
+        await kit.images.import_image(chunks(pack(data)))
+    assert await kit.contents() == EMPTY
+    await kit.images.import_image(chunks(pack(files({"zeros": bytes(1 << 19)}))))
+
+
+async def test_a_client_that_never_ends_is_not_listened_to_for_ever(kit: Kit) -> None:
+    kit.max_layer_size = 1 << 20
+    await kit.restart()
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 65536
+            yield b"no tar!!" * 8192
+
+    with pytest.raises(InvalidParameter, match="max-layer-size"):
+        await kit.images.import_image(endless())
+    assert sent < 4 << 20
+    assert await kit.contents() == EMPTY
 
 
 def _peak() -> int:

@@ -49,6 +49,37 @@ async def test_an_image_comes_out_as_it_went_in(kit: Kit, archive: bytes) -> Non
     assert (await kit.contents())["ingest"] == []
 
 
+async def test_a_layer_that_is_too_large_is_named(kit: Kit) -> None:
+    kit.max_layer_size = 1 << 20
+    await kit.restart()
+    bomb = Built(layers=[files({"zeros": bytes(1 << 20)})], tags=["bomb:1"])
+    for archive in (docker_archive(bomb), oci_archive(bomb), oci_archive(bomb, compressed=False)):
+        with pytest.raises(InvalidParameter, match=r"layer (blobs|[0-9a-f]{64})/.*max-layer-size"):
+            await kit.images.load(chunks(archive), kit.lines.append)
+        assert await kit.contents() == EMPTY
+
+
+async def test_layers_that_wait_take_no_descriptors(kit: Kit) -> None:
+    many = Built(layers=[files({str(number): "1"}) for number in range(100)], tags=["many:1"])
+
+    def free() -> int:
+        """The lowest number that a descriptor could have."""
+        descriptor = os.dup(2)
+        os.close(descriptor)
+        return descriptor
+
+    before, found = free(), []
+    await kit.images.load(chunks(docker_archive(many)), lambda _: found.append(free()))
+    assert max(found) - before < 30
+
+
+async def test_more_layers_than_can_be_mounted(kit: Kit) -> None:
+    many = Built(layers=[files({"a": "1"})] * 501, tags=["many:1"])
+    with pytest.raises(InvalidParameter, match="max depth exceeded"):
+        await kit.images.load(chunks(docker_archive(many)), kit.lines.append)
+    assert await kit.contents() == EMPTY
+
+
 async def test_what_is_loaded_survives_a_restart(kit: Kit) -> None:
     await kit.load(TWO)
     before = await kit.contents()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import lzma
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -159,6 +160,26 @@ async def test_zstd_and_plain_layers(pulls: Pulls, address: str) -> None:
         },
     )
     assert (await pulls.pull(f"{address}/oci:1")).id == built.id
+
+
+@pytest.mark.parametrize("pack", [zstandard.ZstdCompressor().compress, bytes, lzma.compress])
+async def test_the_contents_tell_how_a_layer_is_compressed(
+    pulls: Pulls, address: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """Whatever its media type says; so it is with Docker."""
+    Shelf(address, "liar").image("1", busybox(), pack)
+    assert (await pulls.pull(f"{address}/liar:1")).id == busybox().id
+
+
+async def test_a_layer_that_is_too_large(pulls: Pulls, address: str) -> None:
+    pulls.kit.max_layer_size = 1 << 20
+    await pulls.kit.restart()
+    bomb = Built(layers=[files({"zeros": bytes(1 << 20)})])
+    Shelf(address, "bomb").image("1", bomb)
+    name = digest(compress(bomb.layers[0]))
+    with pytest.raises(InvalidParameter, match=f"{name} unpacks to more than .* max-layer-size"):
+        await Pulls(pulls.kit).pull(f"{address}/bomb:1")
+    assert await pulls.kit.contents() == EMPTY
 
 
 async def test_unknown_names(pulls: Pulls, address: str) -> None:

@@ -16,6 +16,8 @@ from davit.drivers.tar.stream import Peeked, Source
 from davit.errors import InvalidParameter
 
 _INPUT = 1 << 17
+# An xz header may ask for gigabytes; `xz -9` needs 65 MiB.
+_XZ_MEMORY = 128 << 20
 HEAD = 8
 """Bytes that tell the format."""
 
@@ -124,6 +126,11 @@ def _zstd(source: Source) -> Source:
 _FORMATS: tuple[tuple[bytes, Callable[[Source], Source]], ...] = (
     (b"\x1f\x8b", lambda source: _Frames(source, "gzip", _GzipDecoder)),
     (b"\x28\xb5\x2f\xfd", _zstd),
-    (b"\xfd7zXZ\0", lambda source: _Frames(source, "xz", lzma.LZMADecompressor)),
+    # Skippable frames, which some tools put first (RFC 8878, 3.1.2).
+    *((bytes([0x50 + number]) + b"\x2a\x4d\x18", _zstd) for number in range(16)),
+    (
+        b"\xfd7zXZ\0",
+        lambda source: _Frames(source, "xz", lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY)),
+    ),
     (b"BZh", lambda source: _Frames(source, "bzip2", bz2.BZ2Decompressor)),
 )

@@ -170,8 +170,12 @@ class Packer:
             yield _header(_whiteout(member))
         elif stat.S_ISDIR(kind):
             yield from self._directory(trail, parent, name, member)
+        elif (known := self._links.get((found.st_dev, found.st_ino))) is not None:
+            info = self._info(member, found)
+            info.type, info.linkname, info.size = tarfile.LNKTYPE, known, 0
+            yield _header(info, {}, found.st_mtime_ns)
         elif stat.S_ISREG(kind):
-            yield from self._file(parent, name, member, found)
+            yield from self._file(parent, name, member)
         elif kind in _TYPES:
             info = self._info(member, found)
             if stat.S_ISLNK(kind):
@@ -179,6 +183,7 @@ class Packer:
                     info.linkname = os.readlink(name, dir_fd=parent)
                 except OSError:
                     return  # it is no link any more
+            self._remember(found, member)
             yield _header(info, attributes(f"/proc/self/fd/{parent}/{name}"), found.st_mtime_ns)
         # A socket is nothing without the process that listens.
 
@@ -197,13 +202,7 @@ class Packer:
         if self._layer and _is_opaque(descriptor):
             yield _header(tarfile.TarInfo(os.path.join(member, ".wh..wh..opq")))
 
-    def _file(self, parent: int, name: str, member: str, found: os.stat_result) -> Pieces:
-        known = self._links.get((found.st_dev, found.st_ino))
-        if known is not None:
-            info = self._info(member, found)
-            info.type, info.linkname, info.size = tarfile.LNKTYPE, known, 0
-            yield _header(info, {}, found.st_mtime_ns)
-            return
+    def _file(self, parent: int, name: str, member: str) -> Pieces:
         try:
             descriptor = os.open(name, _FILE, dir_fd=parent)
         except OSError as error:
@@ -214,8 +213,7 @@ class Packer:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 return
-            if found.st_nlink > 1:
-                self._links[found.st_dev, found.st_ino] = member
+            self._remember(found, member)
             info = self._info(member, found)
             yield _header(info, attributes(descriptor), found.st_mtime_ns)
             left = found.st_size
@@ -227,6 +225,11 @@ class Packer:
                 yield bytes(min(CHUNK, left))
                 left -= min(CHUNK, left)
             yield bytes(-found.st_size % BLOCK)
+
+    def _remember(self, found: os.stat_result, member: str) -> None:
+        """Have further names of the same inode packed as hard links."""
+        if found.st_nlink > 1:
+            self._links[found.st_dev, found.st_ino] = member
 
     def _info(self, member: str, found: os.stat_result) -> tarfile.TarInfo:
         info = tarfile.TarInfo(member)
@@ -248,7 +251,8 @@ def _header(
         for name, value in (attributes or {}).items()
     }
     if mtime % 10**9:
-        records["mtime"] = f"{mtime // 10**9}.{mtime % 10**9:09d}"
+        sign, since = ("-", -mtime) if mtime < 0 else ("", mtime)
+        records["mtime"] = f"{sign}{since // 10**9}.{since % 10**9:09d}"
     info.pax_headers = records
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 

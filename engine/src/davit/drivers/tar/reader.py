@@ -16,6 +16,8 @@ from davit.errors import InvalidParameter
 
 BLOCK = 512
 _LONGEST_HEADER = 8 << 20
+# PATH_MAX: no system call takes a longer one.
+_LONGEST_NAME = 4095
 _XATTR = "SCHILY.xattr."
 _HOLE_END = (0, 0)
 
@@ -95,9 +97,9 @@ class TarReader:
             self._left = info.size if _has_contents(info.type) else 0
             self._padding = -self._left % BLOCK
             if info.type == tarfile.XGLTYPE:
-                self._globals.update(_pax_records(self._header_text()))
+                self._extend(self._globals)
             elif info.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
-                pax.update(_pax_records(self._header_text()))
+                self._extend(pax)
             elif info.type == tarfile.GNUTYPE_LONGNAME:
                 long_name = _text(self._header_text().rstrip(b"\0"))
             elif info.type == tarfile.GNUTYPE_LONGLINK:
@@ -113,6 +115,12 @@ class TarReader:
             self._apply({**self._globals, **pax}, entry)
         _check(entry)
         return entry
+
+    def _extend(self, records: dict[str, bytes]) -> None:
+        """Read further records. Headers may follow each other without end; memory must not."""
+        records.update(_pax_records(self._header_text()))
+        if sum(len(key) + len(value) for key, value in records.items()) > _LONGEST_HEADER:
+            raise InvalidParameter("the tar archive is damaged: endless extended headers")
 
     def _apply(self, pax: dict[str, bytes], entry: Entry) -> None:
         for key, value in pax.items():
@@ -246,6 +254,12 @@ def _entry(info: tarfile.TarInfo) -> Entry:
 
 def _check(entry: Entry) -> None:
     """Refuse what no system call takes, and pieces of a sparse file that overlap."""
+    for text in (entry.name, entry.linkname):
+        if len(text.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
+            raise InvalidParameter(
+                f"refused: the archive has a path of more than {_LONGEST_NAME} bytes: "
+                f"{text[:100]!r}…"
+            )
     if any("\0" in text for text in (entry.name, entry.linkname, *entry.xattrs)):
         raise InvalidParameter(f"the tar archive is damaged: {entry.name!r} has a null byte")
     if entry.type in (tarfile.SYMTYPE, tarfile.LNKTYPE) and not entry.linkname:

@@ -19,6 +19,8 @@ from davit.sys import inside
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINKS_AT_MOST = 40
 _DEEPEST = 256
+# As many as a path of PATH_MAX has room for; each level takes a descriptor on the way.
+_LONGEST_WALK = 2048
 
 
 def split(name: str) -> list[str]:
@@ -91,6 +93,11 @@ class Root:
                         raise _climbs(parts)
                     os.close(trail.pop())
                     continue
+                if len(trail) > _LONGEST_WALK:
+                    raise InvalidParameter(
+                        f"refused: the archive's path {'/'.join(parts)[:100]!r}… is more than "
+                        f"{_LONGEST_WALK} levels deep"
+                    )
                 target = self._enter(trail, part, create and (behind_links or not links), parts)
                 if target is None:
                     continue

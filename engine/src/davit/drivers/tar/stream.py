@@ -137,6 +137,22 @@ class Hashed:
         return f"sha256:{self._hash.hexdigest()}"
 
 
+class Limited:
+    """Lets so many bytes through. More raise what ``refusal`` returns."""
+
+    def __init__(self, source: Source, limit: int, refusal: Callable[[], Exception]) -> None:
+        self._source = source
+        self._left = limit
+        self._refusal = refusal
+
+    def read(self, size: int) -> bytes:
+        data = self._source.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise self._refusal()
+        return data
+
+
 class Peeked:
     """A source whose first bytes have been looked at already."""
 

@@ -13,6 +13,7 @@ import logging
 import os
 import stat
 import tarfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,6 +32,8 @@ _OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What a member's own name, device number or attributes can be the cause of.
 _ENTRY_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL, errno.ERANGE, errno.E2BIG, errno.EFBIG)
+# Times of more directories are not remembered: each takes memory.
+_TIMES_AT_MOST = 20_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DEVICES = {
     tarfile.CHRTYPE: stat.S_IFCHR,
@@ -102,7 +105,11 @@ class TreeWriter:
 
     def finish(self) -> None:
         """Set the directories' times; filling them has changed these."""
-        for path, mtime in self._times.items():
+        self._set_times(self._times)
+        self._times.clear()
+
+    def _set_times(self, times: Mapping[tuple[str, ...], int]) -> None:
+        for path, mtime in times.items():
             # A later member may have taken the directory's place.
             with suppress(InvalidParameter):
                 os.utime(self._root.directory(list(path)), ns=(mtime, mtime))
@@ -129,6 +136,11 @@ class TreeWriter:
         os.chmod(descriptor, entry.mode)
         _set_xattrs(descriptor, entry)
         self._times[path] = entry.mtime
+        if len(self._times) > _TIMES_AT_MOST:
+            # Archives are sorted: only what is above this one will be filled any more.
+            above = {path[:depth] for depth in range(len(path) + 1)}
+            self._set_times({key: at for key, at in self._times.items() if key not in above})
+            self._times = {key: at for key, at in self._times.items() if key in above}
 
     def _other(self, parent: list[str], name: str, entry: Entry) -> None:
         if entry.type == tarfile.LNKTYPE:

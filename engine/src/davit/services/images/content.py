@@ -22,6 +22,8 @@ from davit.store.layers import LayerStore
 from davit.sys.tasks import uncut
 from davit.sys.threads import finish
 
+# OVL_MAX_STACK of the kernel.
+_MOST_LAYERS = 500
 _SHORTEST_PAUSE = 1.0
 _IDLE_PAUSE = 60.0
 
@@ -54,6 +56,7 @@ class Content:
     """Blobs, layers and rows of images. A row is written last, so a crash leaves only orphans.
 
     grace: seconds that a layer is kept which nobody needs, as one of a pull that failed.
+    max_layer_size: bytes that one may have as a tar.
     """
 
     def __init__(
@@ -63,12 +66,13 @@ class Content:
         rows: ImageStore,
         containers: Containers,
         grace: float,
+        max_layer_size: int,
     ) -> None:
         self.blobs = blobs
         self.layers = layers
         self.rows = rows
         self.containers = containers
-        self.unpacker = Unpacker(blobs, layers)
+        self.unpacker = Unpacker(blobs, layers, max_layer_size)
         self._grace = grace
         self._lock = asyncio.Lock()
         self._held: list[set[str]] = []
@@ -242,6 +246,12 @@ def _listed(sets: list[set[str]]) -> Iterator[set[str]]:
 def read_config(body: bytes, name: str) -> ImageConfig:
     """Decode an image configuration. Raises InvalidParameter naming it and the field."""
     try:
-        return codec.parse(body, ImageConfig)
+        config = codec.parse(body, ImageConfig)
     except InvalidParameter as error:
         raise InvalidParameter(f"the image configuration {name} is wrong: {error}") from None
+    if len(config.rootfs.diff_ids) > _MOST_LAYERS:
+        raise InvalidParameter(
+            f"max depth exceeded: the image configuration {name} has more than {_MOST_LAYERS} "
+            "layers, and overlayfs mounts no more"
+        )
+    return config

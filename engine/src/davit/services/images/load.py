@@ -28,6 +28,7 @@ Report = Callable[[Progress], None]
 
 _LARGEST_DOCUMENT = 8 << 20
 _LARGEST_DOCUMENTS = 64 << 20
+_MOST_MEMBERS = 100_000
 
 
 async def load_images(
@@ -66,6 +67,7 @@ class _Reading:
         self._known: dict[str, Layer] = {}
         self._refused: dict[str, InvalidParameter] = {}
         self._read = 0
+        self._members = 0
         self.documents: dict[str, bytes] = {}
         self.staged: dict[str, Staged] = {}
 
@@ -115,6 +117,12 @@ class _Reading:
         return self._known.get(path)
 
     def _take(self, entry: Entry, reader: TarReader) -> None:
+        self._members += 1
+        if self._members > _MOST_MEMBERS:
+            raise InvalidParameter(
+                f"refused: the archive has more than {_MOST_MEMBERS} members: load fewer images "
+                "at a time"
+            )
         path = posixpath.join(*split(entry.name) or [""])
         if entry.type == tarfile.SYMTYPE:
             # docker save writes a layer that several images have once, and links to it.

@@ -16,7 +16,7 @@ from collections.abc import (
 from contextlib import contextmanager
 from pathlib import Path
 
-from davit.config import DEFAULT_GC_GRACE
+from davit.config import DEFAULT_GC_GRACE, DEFAULT_MAX_LAYER_SIZE
 from davit.model.filters import Filters
 from davit.model.image import (
     CommitSource,
@@ -46,7 +46,8 @@ Publish = Callable[[str, str, str, Mapping[str, str]], None]
 class ImageService:
     """Everything that can be done with images. publish: ``(type, action, actor, attributes)``.
 
-    grace: seconds that layers are kept which nobody needs.
+    grace: seconds that layers are kept which nobody needs. max_layer_size: bytes that one may have
+    as a tar, uncompressed.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class ImageService:
         containers: Containers,
         publish: Publish,
         grace: float = DEFAULT_GC_GRACE,
+        max_layer_size: int = DEFAULT_MAX_LAYER_SIZE,
     ) -> None:
-        self.content = Content(blobs, layers, rows, containers, grace)
+        self.content = Content(blobs, layers, rows, containers, grace, max_layer_size)
         self._rows = rows
         self._layers = layers
         self._publish = publish

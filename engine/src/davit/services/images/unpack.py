@@ -7,7 +7,7 @@ from pathlib import Path
 
 from davit.drivers.tar.compression import HEAD, decompressed, is_compressed
 from davit.drivers.tar.reader import BLOCK
-from davit.drivers.tar.stream import Hashed, Peeked, Source, drain
+from davit.drivers.tar.stream import Hashed, Limited, Peeked, Source, drain
 from davit.drivers.tar.unpack import unpack
 from davit.errors import InvalidParameter, SystemFailure
 from davit.model.image import Layer
@@ -38,11 +38,14 @@ class _Copied:
 
 
 class Unpacker:
-    """Stages layers. Everything blocks: use it from a thread."""
+    """Stages layers. Everything blocks: use it from a thread. limit: bytes that a layer may have,
+    unpacked and as it comes.
+    """
 
-    def __init__(self, blobs: BlobStore, layers: LayerStore) -> None:
+    def __init__(self, blobs: BlobStore, layers: LayerStore, limit: int) -> None:
         self._blobs = blobs
         self._layers = layers
+        self._limit = limit
 
     def stage(self, source: Source, *, expected: str = "", whole: bool = False) -> Staged:
         """Read a layer, compressed or not, to its end.
@@ -59,10 +62,10 @@ class Unpacker:
                 raise
         except OSError as error:
             raise self.failure(error) from error
-        copied = _Copied(source, writer)
+        copied = self._limited(_Copied(source, writer), expected)
         try:
             try:
-                layer = self._unpack(copied, writer, tree, whole)
+                layer = self._unpack(copied, writer, tree, expected, whole)
             except InvalidParameter:
                 # A wrong digest says more than what the damage did to the contents.
                 drain(copied)
@@ -77,6 +80,7 @@ class Unpacker:
             if isinstance(error, OSError) and not isinstance(error, ConnectionError):
                 raise self.failure(error) from error
             raise
+        writer.close()
         return Staged(layer, tree, writer)
 
     def verify(self, source: Source, expected: str) -> None:
@@ -103,11 +107,21 @@ class Unpacker:
             "disk, and check that it can be written to"
         )
 
-    @staticmethod
-    def _unpack(copied: _Copied, writer: BlobWriter, tree: Path, whole: bool) -> Layer:
+    def _limited(self, source: Source, name: str) -> Source:
+        def refusal() -> InvalidParameter:
+            return InvalidParameter(
+                f"refused: the layer{name and f' {name}'} unpacks to more than {self._limit} "
+                "bytes: if it may, give davitd a larger max-layer-size"
+            )
+
+        return Limited(source, self._limit, refusal)
+
+    def _unpack(
+        self, copied: Source, writer: BlobWriter, tree: Path, name: str, whole: bool
+    ) -> Layer:
         peeked = Peeked(copied, HEAD)
         if is_compressed(peeked.head):
-            hashed = Hashed(decompressed(peeked))
+            hashed = Hashed(self._limited(decompressed(peeked), name))
             size = unpack(hashed, tree, whole=whole)
             drain(hashed)
             drain(copied)
