@@ -239,7 +239,7 @@ async def _serve(
                 *distribution.routes(remote_images),
                 *networks.routes(network_service, container_service),
                 *volumes.routes(volume_service),
-                *usage.routes(image_service, container_service, volume_service),
+                *usage.routes(image_service, container_service, volume_service, build_service),
                 *build.routes(build_service),
                 *buildkit.routes(),
                 *plugins.routes(),

@@ -76,6 +76,41 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     cpuset_mems: str = ""
 
 
+STEP = "regular"
+MOUNT = "exec.cachemount"
+"""Kinds of records: a step's image, a directory of ``RUN --mount=type=cache``."""
+
+
+class CacheRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is kept for later builds.
+
+    parent: the record of the step before. size: bytes of its own. created: ns since the epoch; of a
+    directory, when it was last used. is_used: by a container or build of now; is_shared: an image
+    with a name was made from it.
+    """
+
+    id: str
+    kind: str
+    size: int
+    created: int
+    parent: str = ""
+    description: str = ""
+    is_used: bool = False
+    is_shared: bool = False
+
+
+class CacheLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a pruning leaves, in bytes; 0 sets no limit.
+
+    reserved: never less than this is kept. most: no more than this. free: until the file system
+    has as much left. Without most and free all but what is reserved goes.
+    """
+
+    reserved: int = 0
+    most: int = 0
+    free: int = 0
+
+
 class BuildLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """One line of a build's JSON stream. aux: ``{"ID": …}`` of the image; error_detail: why."""
 

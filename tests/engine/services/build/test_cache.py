@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine.client import Client
 from tests.engine.services.build.conftest import Builder
 
 DOCKERFILE = """\
@@ -85,6 +86,41 @@ def test_an_image_from_elsewhere_lends_its_steps(builder: Builder) -> None:
     builder.client.post("/images/load", archive)
     assert builder.build(DOCKERFILE, files, cachefrom=["lender"]).hits == 4
     assert builder.build(DOCKERFILE, {"files/a": "own"}, cachefrom=["lender"]).hits == 1
+
+
+def test_what_is_kept_is_told_and_pruned_as_asked(builder: Builder) -> None:
+    client = builder.client
+    client.post("/build/prune", all=True)
+    mount = "RUN --mount=type=cache,target=/c echo 1234567 > /c/x"
+    builder.build(f"FROM busybox\nRUN echo 123 > /first\nENV A=b\n{mount}\n")
+    builder.build("FROM busybox\nRUN echo 12345 > /named\nCMD x\n", t="kept")
+    shown = client.get("/system/df", type="build-cache").json["BuildCache"]
+    rows = {row["Description"]: row for row in shown}
+    first, env = rows["/bin/sh -c echo 123 > /first"], rows["/bin/sh -c #(nop)  ENV A=b"]
+    assert (first["Type"], first["Size"], first["Parents"]) == ("regular", 4, [])
+    assert (env["Size"], env["Parents"]) == (0, [first["ID"]])
+    named = rows["/bin/sh -c echo 12345 > /named"]
+    assert (named["Shared"], named["Size"], named["InUse"]) == (True, 6, False)
+    directory = rows["cached mount"]
+    assert (directory["Type"], directory["Size"]) == ("exec.cachemount", 8)
+    assert "Build Cache" in builder.davitd.docker("system", "df").stdout.decode()
+    old = Client(builder.davitd.socket, "v1.41").get("/system/df").json
+    assert old["BuilderSize"] == 4 + 6 + 8
+    assert {row["Parent"] for row in old["BuildCache"]} >= {"", first["ID"]}
+
+    def prune(**query: Any) -> tuple[list[str], int]:
+        answer = client.post("/build/prune", **query).json
+        return answer["CachesDeleted"] or [], answer["SpaceReclaimed"]
+
+    assert prune(filters={"until": ["1h"]}) == ([], 0)
+    assert prune(filters={"shared": ["true"]}) == ([], 0)
+    # 18 bytes are there: what is kept of them are the newest.
+    assert prune(**{"keep-storage": 1 << 20}) == ([], 0)
+    assert prune(filters={"type": ["exec.cachemount"]}) == ([directory["ID"]], 8)
+    assert prune(filters={"id": [first["ID"]]}) == ([first["ID"]], 0)
+    assert prune(**{"reserved-space": 8})[1] == 4
+    assert client.get("/images/kept/json").status == 200
+    assert prune(all=True, filters={"shared": ["true"]}) == ([named["ID"]], 0)
 
 
 def test_steps_go_with_their_image_and_by_pruning(builder: Builder) -> None:

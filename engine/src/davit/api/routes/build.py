@@ -13,7 +13,7 @@ from davit.api.routes.buildkit import USE_CLASSIC
 from davit.api.routing import Call, Route
 from davit.errors import InvalidParameter, NotSupported
 from davit.model import codec
-from davit.model.build import BuildLine, BuildRequest
+from davit.model.build import BuildLine, BuildRequest, CacheLimits
 from davit.model.config import Ulimit
 from davit.model.filters import Filters
 from davit.model.image import Progress
@@ -42,7 +42,9 @@ class Builds(Protocol):
         auths: Auths,
     ) -> None: ...
 
-    async def prune(self, filters: Filters, *, every: bool) -> tuple[list[str], int]: ...
+    async def prune(
+        self, filters: Filters, limits: CacheLimits, *, every: bool
+    ) -> tuple[list[str], int]: ...
 
 
 def routes(builds: Builds) -> list[Route]:
@@ -55,7 +57,13 @@ def routes(builds: Builds) -> list[Route]:
         return await progress.stream(call, work, abort=True)
 
     async def prune(call: Call) -> web.StreamResponse:
-        removed, gained = await builds.prune(call.filters(*_PRUNE_FILTERS), every=call.flag("all"))
+        limits = CacheLimits(
+            reserved=call.integer("reserved-space") or call.integer("keep-storage") or 0,
+            most=call.integer("max-used-space") or 0,
+            free=call.integer("min-free-space") or 0,
+        )
+        filters = call.filters(*_PRUNE_FILTERS)
+        removed, gained = await builds.prune(filters, limits, every=call.flag("all"))
         return response.json({"CachesDeleted": removed or None, "SpaceReclaimed": gained})
 
     return [
@@ -66,6 +74,12 @@ def routes(builds: Builds) -> list[Route]:
 
 def _request(call: Call) -> BuildRequest:
     """Read the parameters. Raises InvalidParameter, NotSupported for those of BuildKit."""
+    if call.text("version") not in ("", "1", "2"):
+        raise InvalidParameter(f"invalid version: {call.text('version')!r}: davit builds with 1")
+    if call.text("isolation") not in ("", "default"):
+        raise InvalidParameter(
+            f"unsupported isolation: {call.text('isolation')!r}: Linux has 'default' only"
+        )
     if call.text("version") == "2" or call.text("remote") == "client-session":
         raise NotSupported(f"version=2: {USE_CLASSIC}")
     for name in ("outputs", "squash"):

@@ -8,11 +8,13 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from davit.api import response
+from davit.api.render import build as render_build
 from davit.api.render import container as render_container
 from davit.api.render import image as render_image
 from davit.api.render import volume as render_volume
 from davit.api.routing import Call, Route
 from davit.errors import InvalidParameter
+from davit.model.build import CacheRecord
 from davit.model.container import Details
 from davit.model.filters import Filters
 from davit.model.image import Listed
@@ -34,13 +36,17 @@ class Containers(Protocol):
     ) -> list[Details]: ...
 
 
+class Builds(Protocol):
+    async def kept(self) -> list[CacheRecord]: ...
+
+
 class Volumes(Protocol):
     def path(self, name: str) -> Path: ...
 
     async def usage(self) -> list[VolumeUsage]: ...
 
 
-def routes(images: Images, containers: Containers, volumes: Volumes) -> list[Route]:
+def routes(images: Images, containers: Containers, volumes: Volumes, builds: Builds) -> list[Route]:
     async def usage(call: Call) -> web.StreamResponse:
         wanted = call.texts("type") or list(_TYPES)
         for name in wanted:
@@ -61,9 +67,10 @@ def routes(images: Images, containers: Containers, volumes: Volumes) -> list[Rou
                 for entry in await volumes.usage()
             ]
         if "build-cache" in wanted:
-            shown["BuildCache"] = []  # builds are not there yet, and so is no cache of theirs
-        if call.version < _NO_BUILDER_SIZE:
-            shown["BuilderSize"] = 0
+            records = await builds.kept()
+            shown["BuildCache"] = [render_build.record(entry, call.version) for entry in records]
+            if call.version < _NO_BUILDER_SIZE:
+                shown["BuilderSize"] = sum(entry.size for entry in records)
         return response.json(shown)
 
     return [Route("GET", "/system/df", usage, since=(1, 25), abort=True)]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from davit.drivers.volume.usage import disk_usage
 from davit.errors import NotSupported
-from davit.model.build import Command
+from davit.model.build import MOUNT, CacheRecord, Command
 from davit.model.config import ContainerConfig, Mount, TmpfsOptions
 from davit.services.build import copying, secrets, trees
 from davit.services.build.context import Context
@@ -101,14 +101,26 @@ class Caches:
             finally:
                 self._used[name] -= 1
 
-    async def prune(self) -> tuple[list[str], int]:
-        """Remove those that no step has open; return their names and the bytes gained."""
-        names = await asyncio.to_thread(_names, self._root)
+    async def records(self) -> list[CacheRecord]:
+        """Tell what there is, and what it takes."""
+        return [
+            CacheRecord(
+                id=name,
+                kind=MOUNT,
+                description="cached mount",
+                size=await asyncio.to_thread(disk_usage, self._root / name),
+                created=used,
+                is_used=self._used[name] > 0,
+            )
+            for name, used in await asyncio.to_thread(_listed, self._root)
+        ]
+
+    async def remove(self, names: Sequence[str]) -> list[str]:
+        """Remove those that no step has open; return their names."""
         unused = [name for name in names if not self._used[name]]
-        sizes = [await asyncio.to_thread(disk_usage, self._root / name) for name in unused]
         for name in unused:
             await cleanup.remove_tree(self._root / name)
-        return unused, sum(sizes)
+        return unused
 
 
 class Mounter:
@@ -213,14 +225,18 @@ def _bind(wish: Wish, source: Path) -> Mount:
 
 def _make(path: Path, owner: tuple[int, int], mode: int) -> None:
     if path.is_dir():
+        os.utime(path)  # Its time tells when it was last used.
         return
     path.mkdir(parents=True)
     os.chown(path, *owner)
     path.chmod(mode)
 
 
-def _names(root: Path) -> list[str]:
-    return os.listdir(root) if root.is_dir() else []
+def _listed(root: Path) -> list[tuple[str, int]]:
+    """Names, and when each was last used (ns)."""
+    if not root.is_dir():
+        return []
+    return [(path.name, path.stat().st_mtime_ns) for path in root.iterdir()]
 
 
 def _bytes(text: str) -> int:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from davit.model.build import BuildLine
+from davit.model.build import BuildLine, CacheRecord
 from davit.model.container import Container, Created, CreateRequest, Ended
-from davit.model.filters import Filters
 from davit.model.idmap import Remap
 from davit.model.image import CommitSource, Image, Progress, StepWish
 from davit.model.registry import AuthConfig
@@ -38,7 +37,9 @@ class Images(Protocol):
 
     async def tag(self, reference: str, tag: str) -> None: ...
 
-    async def prune_steps(self, filters: Filters, *, every: bool) -> tuple[list[str], int]: ...
+    def steps(self) -> list[CacheRecord]: ...
+
+    async def remove_steps(self, wanted: Collection[str]) -> int: ...
 
 
 class Containers(Protocol):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,7 +12,15 @@ from pathlib import Path
 from davit.drivers.dockerfile import parser
 from davit.errors import DavitError
 from davit.model import ids, platform
-from davit.model.build import MARK, BuildLine, BuildRequest
+from davit.model.build import (
+    MARK,
+    MOUNT,
+    STEP,
+    BuildLine,
+    BuildRequest,
+    CacheLimits,
+    CacheRecord,
+)
 from davit.model.filters import Filters
 from davit.model.image import Progress
 from davit.services.build import context
@@ -18,6 +28,7 @@ from davit.services.build.execute import Execution
 from davit.services.build.failure import CommandFailed
 from davit.services.build.mounts import Caches
 from davit.services.build.needs import Auths, Needs, Report
+from davit.services.build.pruning import chosen
 from davit.services.build.running import short
 from davit.services.containers import cleanup
 from davit.spec.dockerfile import stages
@@ -65,17 +76,25 @@ class BuildService:
                 raise
             lines.fail(error.message)
 
-    async def prune(self, filters: Filters, *, every: bool = False) -> tuple[list[str], int]:
+    async def kept(self) -> list[CacheRecord]:
+        """Tell what is kept for later builds: steps, and the caches of commands."""
+        return [*self._needs.images.steps(), *await self._caches.records()]
+
+    async def prune(
+        self, filters: Filters, limits: CacheLimits, *, every: bool = False
+    ) -> tuple[list[str], int]:
         """Remove what is kept for later builds; return its IDs and the bytes gained.
 
-        Those are steps and, unless filters choose among them, the caches of commands.
-        every: also steps that an image with a name was made from.
+        every: also steps that an image with a name was made from. Raises InvalidParameter.
         """
-        images, gained = await self._needs.images.prune_steps(filters, every=every)
-        if "id" in filters or "until" in filters:
-            return images, gained
-        caches, more = await self._caches.prune()
-        return [*images, *caches], gained + more
+        disk = await asyncio.to_thread(shutil.disk_usage, self._needs.paths.data)
+        going = chosen(await self.kept(), filters, limits, disk.free, every=every)
+        steps = [record.id for record in going if record.kind == STEP]
+        gained = await self._needs.images.remove_steps(steps)
+        caches = [record for record in going if record.kind == MOUNT]
+        removed = await self._caches.remove([record.id for record in caches])
+        gained += sum(record.size for record in caches if record.id in removed)
+        return [*steps, *removed], gained
 
     async def _build(
         self,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec.structs import replace
 
 from davit.errors import Conflict
 from davit.model import ids
+from davit.model.build import STEP, CacheRecord
 from davit.model.filters import Filters
 from davit.model.image import Image, Removed
 from davit.model.reference import Reference
@@ -85,33 +86,42 @@ async def _untag(content: Content, image: Image, name: str, tell: Tell) -> None:
     tell("untag", image)
 
 
-async def prune_steps(
-    content: Content, filters: Filters, tell: Tell, *, every: bool
-) -> tuple[list[str], int]:
-    """Remove images of builds' steps that have no name; return their IDs and the bytes gained.
+def steps(content: Content) -> list[CacheRecord]:
+    """What builds keep for later ones: images of steps that have no name."""
+    images = content.rows.all()
+    shared = _ancestors(content, [image for image in images if image.tags])
+    found = []
+    for image in images:
+        if not image.step or image.tags:
+            continue
+        parent = content.rows.find(image.parent)
+        below = len(parent.layers) if parent is not None else 0
+        own = [content.layers.get(diff_id).size for diff_id in image.layers[below:]]
+        record = CacheRecord(
+            id=image.id,
+            kind=STEP,
+            parent=image.parent if parent is not None and parent.step else "",
+            description=image.config.history[-1].created_by,
+            size=sum(own),
+            created=image.created,
+            is_used=_is_used(content, image),
+            is_shared=image.id in shared,
+        )
+        found.append(record)
+    return found
 
-    every: also those that an image with a name was made from. Filters: ``id``, ``until``.
-    """
-    until = filters.until()
-    wanted = [
-        image
-        for image in content.rows.all()
-        if image.step
-        and not image.tags
-        and not _is_used(content, image)
-        and (until is None or image.created < until)
-        and (not filters.get("id") or image.id in filters.get("id"))
-    ]
-    if not every:
-        kept = _ancestors(content, [image for image in content.rows.all() if image.tags])
-        wanted = [image for image in wanted if image.id not in kept]
+
+async def remove_steps(content: Content, wanted: Collection[str], tell: Tell) -> int:
+    """Remove images of steps, by their IDs, unless they are used; return the bytes gained."""
+    found = [image for name in wanted if (image := content.rows.find(name)) is not None]
+    found = [image for image in found if not _is_used(content, image)]
     before = {layer.diff_id: layer.size for layer in content.layers.all()}
-    await content.rows.change([], [image.id for image in wanted])
-    await content.sweep(_layers_of(wanted))
-    for image in wanted:
+    await content.rows.change([], [image.id for image in found])
+    await content.sweep(_layers_of(found))
+    for image in found:
         tell("delete", image)
     gone = before.keys() - {layer.diff_id for layer in content.layers.all()}
-    return [image.id for image in wanted], sum(before[diff_id] for diff_id in gone)
+    return sum(before[diff_id] for diff_id in gone)
 
 
 def _ancestors(content: Content, images: Iterable[Image]) -> set[str]:

@@ -8,6 +8,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Callable,
+    Collection,
     Iterable,
     Iterator,
     Mapping,
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from davit.config import DEFAULT_GC_GRACE, DEFAULT_MAX_LAYER_SIZE
+from davit.model.build import CacheRecord
 from davit.model.filters import Filters
 from davit.model.image import (
     CommitSource,
@@ -142,12 +144,13 @@ class ImageService:
         """All images, also those that only are steps of others."""
         return self._rows.all()
 
-    async def prune_steps(self, filters: Filters, *, every: bool) -> tuple[list[str], int]:
-        """Remove what builds keep for later ones; return the images' IDs and the bytes gained.
+    def steps(self) -> list[CacheRecord]:
+        """What builds keep for later ones."""
+        return remove.steps(self.content)
 
-        every: also steps of images that have a name.
-        """
-        return await remove.prune_steps(self.content, filters, self._tell, every=every)
+    async def remove_steps(self, wanted: Collection[str]) -> int:
+        """Remove these of them that nothing uses; return the bytes gained."""
+        return await remove.remove_steps(self.content, wanted, self._tell)
 
     async def load(
         self, chunks: AsyncIterator[bytes], report: Report, *, platform: str = ""
