@@ -21,14 +21,15 @@ from aiohttp.test_utils import TestServer
 class Fault:
     """What happens to one request.
 
-    path: regular expression for it and its query. status: answered instead. cut: the connection
-    ends after so many bytes of the body. short: the answer ends there, as if it were whole. swap:
-    what the body's bytes become. gate: the body waits for it, or the cut.
+    path: regular expression for it and its query. status: answered instead, with headers and body.
+    cut: the connection ends after so many bytes of the body. short: the answer ends there, as if it
+    were whole. swap: what the body's bytes become. gate: the body waits for it, or the cut.
     """
 
     path: str = "/blobs/"
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b"busy"
     cut: int | None = None
     short: int | None = None
     swap: bytes = b""
@@ -93,7 +94,7 @@ class FaultyProxy:
             self.ranges.append(request.headers["Range"])
         fault = self._fault(request.path_qs) or Fault()
         if fault.status:
-            return web.Response(status=fault.status, headers=dict(fault.headers), text="busy")
+            return web.Response(status=fault.status, headers=dict(fault.headers), body=fault.body)
         dropped = {"Host"} if self.knows_ranges else {"Host", "Range"}
         headers = {key: value for key, value in request.headers.items() if key not in dropped}
         async with (

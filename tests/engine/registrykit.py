@@ -51,6 +51,8 @@ def registry(
         "log": {"level": "error"},
         "storage": {"filesystem": {"rootdirectory": str(directory / "registry")}},
         "http": front,
+        # Whether manifests may tell of layers that are elsewhere.
+        "validation": {"manifests": {"urls": {"allow": ["^http"]}}},
     }
     if auth:
         users = directory / "htpasswd"

@@ -19,6 +19,8 @@ import pytest
 from tests.engine import tlskit
 from tests.engine.client import UnixConnection
 from tests.engine.conftest import Davitd, new_davitd
+from tests.engine.imagekit import busybox
+from tests.engine.registrykit import Shelf, registry
 from tests.engine.test_daemon import until
 from tests.engine.tlskit import Authority
 
@@ -151,6 +153,24 @@ def test_sighup_reads_the_file_again(tmp_path: Path) -> None:
         os.kill(davitd.pid, signal.SIGHUP)
         until(lambda: "nothing is changed" in davitd.log.read_text(), "a bad file is taken")
         assert davitd.client.get("/info").json["Labels"] == ["c=d"]
+
+
+def test_sighup_changes_registries(tmp_path: Path) -> None:
+    file = tmp_path / "davit.toml"
+    file.write_text("")
+    (tmp_path / "library").mkdir()
+    with registry(tmp_path / "library") as address, new_davitd("--config", str(file)) as davitd:
+        Shelf(address, "library/harbour").image("latest", busybox())
+        file.write_text(
+            f'registry-mirror = ["http://{address}"]\ninsecure-registry = ["10.0.0.0/8"]\n'
+        )
+        os.kill(davitd.pid, signal.SIGHUP)
+        until(lambda: "reload: changed" in davitd.log.read_text(), "it does not reload")
+        shown = davitd.client.get("/info").json["RegistryConfig"]
+        assert shown["Mirrors"] == [f"http://{address}/"]
+        assert "10.0.0.0/8" in shown["InsecureRegistryCIDRs"]
+        # What it says is what it does.
+        davitd.docker("pull", "harbour")
 
 
 def test_sigusr1_tells_what_goes_on(davitd: Davitd) -> None:

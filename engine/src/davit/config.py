@@ -170,7 +170,17 @@ class Settings:
         return "davit0" if self.is_default_instance else f"davit-{self.instance}"
 
 
-LIVE = frozenset({"labels", "log_driver", "log_level", "log_opts", "shutdown_timeout"})
+LIVE = frozenset(
+    {
+        "insecure_registries",
+        "labels",
+        "log_driver",
+        "log_level",
+        "log_opts",
+        "registry_mirrors",
+        "shutdown_timeout",
+    }
+)
 """Settings that change without a restart. The TLS files are read again, too."""
 
 

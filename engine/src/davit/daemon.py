@@ -261,6 +261,10 @@ async def _serve(
             context.settings, changed, refused = reloaded(context.settings, wanted)
             logging.getLogger().setLevel(context.settings.logging_level)
             system_service.reload(context.settings)
+            registry_client.reload(
+                (*LOOPBACK, *context.settings.insecure_registries),
+                context.settings.registry_mirrors,
+            )
             logger.info("reload: changed: %s", ", ".join(changed) or "nothing")
             if refused:
                 logger.warning("reload: needs a restart of davitd: %s", ", ".join(refused))

@@ -78,7 +78,9 @@ class SystemService:
             {
                 "name": platform.node(),
                 "debug": str(settings.log_level == "debug").lower(),
+                "insecure-registries": codec.encode(settings.insecure_registries).decode(),
                 "labels": codec.encode(settings.labels).decode(),
+                "registry-mirrors": codec.encode(settings.registry_mirrors).decode(),
                 "shutdown-timeout": str(settings.shutdown_timeout),
             },
         )

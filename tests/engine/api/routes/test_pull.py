@@ -76,6 +76,19 @@ def test_docker_pull(shared_davitd: Davitd, address: str, guarded: str) -> None:
     shared_davitd.docker("logout", guarded)
 
 
+def test_all_tags(shared_davitd: Davitd, address: str) -> None:
+    shelf, name = Shelf(address, "team/fleet"), f"{address}/team/fleet"
+    for tag in ("1", "2"):
+        shelf.image(tag, busybox(extra=[files({"tag": tag})]))
+    done = shared_davitd.docker("pull", "--all-tags", name)
+    assert b"2: Pulling from team/fleet" in done.stdout
+    assert f"Status: Downloaded newer image for {name}".encode() in done.stdout
+    for tag in ("1", "2"):
+        assert shared_davitd.client.get(f"/images/{name}:{tag}/json").status == 200
+    # Without the flag it is the tag "latest" that the CLI asks for.
+    assert shared_davitd.docker("pull", name, check=False).returncode
+
+
 def test_distribution(shared_davitd: Davitd, address: str, guarded: str) -> None:
     client, shelf = shared_davitd.client, Shelf(address, "box")
     body = shelf.raw("1")

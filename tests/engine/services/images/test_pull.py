@@ -14,7 +14,7 @@ import zstandard
 
 from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
-from davit.errors import Forbidden, InvalidParameter, NotFound, Unavailable
+from davit.errors import Forbidden, InvalidParameter, NotFound, NotSupported, Unavailable
 from davit.model.filters import Filters
 from davit.model.image import Image, Progress
 from davit.model.reference import Reference
@@ -55,6 +55,11 @@ class Pulls:
     ) -> Image:
         return await self.puller.pull(
             Reference.parse(name), platform, credentials or Credentials(), self.lines.append
+        )
+
+    async def pull_all(self, name: str) -> list[Image]:
+        return await self.puller.pull_all(
+            Reference.parse(name), "", Credentials(), self.lines.append
         )
 
     def statuses(self, layer: bytes | None = None) -> list[str]:
@@ -103,6 +108,48 @@ async def test_by_digest(pulls: Pulls, address: str) -> None:
     assert image.digests == (f"{address}/other@{made}",)
     assert pulls.kit.images.resolve(f"{address}/other@{made}").id == image.id
     assert (await pulls.pull(f"{address}/other:x")).tags == (f"{address}/other:x",)
+
+
+async def test_all_tags(pulls: Pulls, address: str, proxy: FaultyProxy) -> None:
+    shelf = Shelf(address, "fleet")
+    images = {tag: busybox(extra=[files({"tag": tag})]) for tag in ("1", "2", "3")}
+    for tag, image in images.items():
+        shelf.image(tag, image)
+    # Three pages: two of one tag each, then what the registry itself says.
+    page = "/v2/fleet/tags/list"
+    proxy.faults = [
+        Fault(
+            rf"{page}{query}$",
+            status=200,
+            headers={"Link": f'<{page}?n=1&last={tag}>; rel="next"'},
+            body=b'{"name": "fleet", "tags": ["%s"]}' % tag.encode(),
+        )
+        for query, tag in (("", "1"), (r"\?n=1&last=1", "2"))
+    ]
+    name = f"{proxy.address}/fleet"
+    pulled = await pulls.pull_all(name)
+    assert [image.id for image in pulled] == [images[tag].id for tag in ("1", "2", "3")]
+    assert [image.tags for image in pulled] == [(f"{name}:{tag}",) for tag in ("1", "2", "3")]
+    assert [fault.times for fault in proxy.faults] == [0, 0]
+    assert proxy.count(page) == 3
+    begun = [line.id for line in pulls.lines if line.status == "Pulling from fleet"]
+    assert begun == ["1", "2", "3"]
+    outcomes = [line.status for line in pulls.lines if line.status.startswith("Status: ")]
+    assert outcomes == [f"Status: Downloaded newer image for {name}"]
+    await pulls.pull_all(name)
+    assert pulls.lines[-1].status == f"Status: Image is up to date for {name}"
+
+
+async def test_all_tags_of_nothing(pulls: Pulls, proxy: FaultyProxy) -> None:
+    with pytest.raises(NotFound, match="/nothing not found: name unknown"):
+        await pulls.pull_all(f"{proxy.address}/nothing")
+    for body, kind, words in (
+        (b'{"tags": null}', NotFound, "it has no tags"),
+        (b"[]", Unavailable, "no list of tags"),
+    ):
+        proxy.faults = [Fault("tags/list", status=200, body=body)]
+        with pytest.raises(kind, match=words):
+            await pulls.pull_all(f"{proxy.address}/box")
 
 
 async def test_what_is_there_is_not_fetched(pulls: Pulls, proxy: FaultyProxy) -> None:
@@ -216,6 +263,39 @@ async def test_what_is_no_image(pulls: Pulls, address: str) -> None:
     _image(address, "chart", config=config)
     with pytest.raises(InvalidParameter, match="Encountered remote 'application"):
         await pulls.pull(f"{address}/chart:1")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    ],
+)
+async def test_a_foreign_layer(pulls: Pulls, address: str, proxy: FaultyProxy, kind: str) -> None:
+    shelf = Shelf(address, "windows")
+    shelf.image("0", busybox())
+    made = json.loads(shelf.raw("0"))
+    away = {"mediaType": kind, "digest": digest(b"away"), "size": 4, "urls": ["http://127.0.0.1:1"]}
+    if ".oci." in kind:
+        made["mediaType"] = "application/vnd.oci.image.manifest.v1+json"
+        made["config"]["mediaType"] = "application/vnd.oci.image.config.v1+json"
+    shelf.manifest("1", {**made, "layers": [*made["layers"], away]})
+    with pytest.raises(NotSupported, match="windows:1 has the foreign layer sha256:"):
+        await pulls.pull(f"{proxy.address}/windows:1")
+    assert proxy.count("/manifests/") == 1
+    assert proxy.count("/blobs/") == 0
+
+
+async def test_the_first_schema(pulls: Pulls, proxy: FaultyProxy) -> None:
+    body = json.dumps({"schemaVersion": 1, "fsLayers": [], "history": [], "signatures": []})
+    kind = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+    # The digest is that of the document before it was signed.
+    headers = {"Content-Type": kind, "Docker-Content-Digest": digest(b"unsigned")}
+    proxy.faults = [Fault("/manifests/", status=200, headers=headers, body=body.encode())]
+    with pytest.raises(NotSupported, match="schema 1 are not supported: pull and push the image"):
+        await pulls.pull(f"{proxy.address}/box:1")
+    assert proxy.count("/blobs/") == 0
 
 
 async def test_a_manifest_that_does_not_fit_its_configuration(pulls: Pulls, address: str) -> None:

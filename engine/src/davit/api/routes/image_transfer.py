@@ -52,6 +52,10 @@ class Remote(Protocol):
         self, name: str, *, platform: str, auth: AuthConfig, report: Callable[[Progress], None]
     ) -> Image: ...
 
+    async def pull_all(
+        self, name: str, *, platform: str, auth: AuthConfig, report: Callable[[Progress], None]
+    ) -> None: ...
+
     async def push(
         self, name: str, *, tag: str, auth: AuthConfig, report: Callable[[Progress], None]
     ) -> None: ...
@@ -68,9 +72,13 @@ def routes(images: Images, remote: Remote) -> list[Route]:
         if tag:
             name = f"{name}@{tag}" if ":" in tag else Reference.parse_tag(name, tag)
         auth, platform = credentials.read(call), call.text("platform")
+        reference = Reference.parse(name)
 
         async def work(report: progress.Report) -> None:
-            await remote.pull(name, platform=platform, auth=auth, report=report)
+            if reference.tag or reference.digest:
+                await remote.pull(name, platform=platform, auth=auth, report=report)
+            else:
+                await remote.pull_all(name, platform=platform, auth=auth, report=report)
 
         return await progress.stream(call, work, abort=True)
 

@@ -30,9 +30,13 @@ class RegistryClient:
         mirrors: Iterable[str] = (),
         certificates: Iterable[Path] = (),
     ) -> None:
+        self._certificates = tuple(certificates)
+        self.reload(insecure, mirrors)
+
+    def reload(self, insecure: Iterable[str], mirrors: Iterable[str]) -> None:
+        """Take other settings; what is under way goes on with those that it began with."""
         self._insecure = tuple(insecure)
         self._mirrors = tuple(mirrors)
-        self._certificates = tuple(certificates)
 
     def sources(self, domain: str) -> list[str]:
         """Return where a domain's images are pulled from, in this order: mirrors, then itself."""

@@ -83,7 +83,7 @@ class Repository:
                 return Document(
                     answer.headers.get("Content-Type", "").partition(";")[0].strip(),
                     answer.headers.get("Docker-Content-Digest", ""),
-                    await _limited(answer, LARGEST_DOCUMENT, f"manifest {reference}"),
+                    await limited(answer, LARGEST_DOCUMENT, f"manifest {reference}"),
                 )
 
         return await again(fetch)
@@ -93,7 +93,7 @@ class Repository:
 
         async def fetch() -> bytes:
             async with self.request("GET", f"blobs/{digest}") as answer:
-                return await _limited(answer, size, f"blob {digest}")
+                return await limited(answer, size, f"blob {digest}")
 
         return await again(fetch)
 
@@ -183,7 +183,8 @@ async def again(work: Callable[[], Awaitable[T]], waiting: Waiting = lambda _: N
             await backoff.wait(error)
 
 
-async def _limited(answer: aiohttp.ClientResponse, limit: int, name: str) -> bytes:
+async def limited(answer: aiohttp.ClientResponse, limit: int, name: str) -> bytes:
+    """Read a body of at most so many bytes. Raises InvalidParameter for more."""
     body = bytearray()
     async for chunk in answer.content.iter_any():
         body += chunk

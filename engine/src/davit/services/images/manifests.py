@@ -6,6 +6,7 @@ Source: OCI image specification v1.1 (manifest.md, image-index.md); Docker, "Ima
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -67,16 +68,12 @@ def read(body: bytes, expected: str, name: str) -> Manifest | Index:
 
     Raises InvalidParameter, NotSupported for what is no image of today.
     """
+    _refuse_first_schema(body, name)
     if expected:
         if not is_digest(expected):
             raise NotSupported(f"{name} has the digest {expected!r}: davit knows sha256 only")
         check_digest(f"manifest {name}", expected, digest_of(body))
     shape = _decode(body, _Shape, name)
-    if shape.schema_version == 1:
-        raise NotSupported(
-            f"{name}: Docker Image Format v1 and Docker Image manifest version 2, schema 1 are not "
-            "supported: push the image again with a registry client of today"
-        )
     if shape.media_type in _INDEXES or (shape.manifests is not None and shape.config is None):
         return _decode(body, Index, name)
     manifest = _decode(body, Manifest, name)
@@ -111,6 +108,17 @@ def _platform(descriptor: Descriptor, wanted: Platform) -> Platform:
     )
 
 
+def _refuse_first_schema(body: bytes, name: str) -> None:
+    # Before its digest, which is of the document without the signatures in it.
+    with suppress(InvalidParameter):
+        if codec.parse(body, _Shape).schema_version == 1:
+            raise NotSupported(
+                f"{name}: Docker Image Format v1 and Docker Image manifest version 2, schema 1 are "
+                "not supported: pull and push the image with Docker 1.10 to 25, which writes it in "
+                "the format of today"
+            )
+
+
 def _check(manifest: Manifest, name: str) -> None:
     kind = manifest.config.media_type
     if kind not in _CONFIGS:
@@ -122,7 +130,8 @@ def _check(manifest: Manifest, name: str) -> None:
         if layer.urls or any(word in layer.media_type for word in _FOREIGN):
             raise NotSupported(
                 f"{name} has the foreign layer {layer.digest}, which its registry does not hold: "
-                "davit takes layers from the registry only"
+                "davit takes layers from the registry only: push the image with all its layers "
+                "(dockerd --allow-nondistributable-artifacts), or load an archive that has them"
             )
         if layer.media_type not in _LAYERS:
             raise NotSupported(

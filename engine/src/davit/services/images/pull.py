@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.drivers.registry.repository import LARGEST_DOCUMENT, Repository
+from davit.drivers.registry.tags import tags
 from davit.errors import (
     DavitError,
     Forbidden,
@@ -31,6 +35,7 @@ from davit.store.blobs import check_digest, digest_of
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Report = Callable[[Progress], None]
 
 _DEEPEST = 4
@@ -52,16 +57,54 @@ class Puller:
         Raises NotFound in Docker's words, Forbidden, Unavailable, InvalidParameter for what is
         damaged, NotSupported. What was finished by then is kept for a while.
         """
+        image, newer = await self._first(
+            reference, lambda where: self._pull(where, reference, wanted, credentials, report)
+        )
+        report(_outcome(newer, str(reference)))
+        return image
+
+    async def pull_all(
+        self, reference: Reference, wanted: str, credentials: Credentials, report: Report
+    ) -> list[Image]:
+        """Pull all tags of a repository, one after the other; the first that fails ends it.
+
+        Arguments and errors as for ``pull``; NotFound also when there is no tag.
+        """
+
+        async def list_tags(where: str) -> list[str]:
+            async with self._client.repository(where, reference.path, credentials) as repository:
+                return await tags(repository)
+
+        found = await self._first(reference, list_tags)
+        if not found:
+            raise NotFound(f"repository {reference.repository} not found: it has no tags")
+        images = []
+        any_newer = False
+        for tag in found:
+            one = replace(reference, tag=tag)
+            image, newer = await self._first(
+                one,
+                partial(
+                    self._pull, reference=one, wanted=wanted, credentials=credentials, report=report
+                ),
+            )
+            images.append(image)
+            any_newer = any_newer or newer
+        report(_outcome(any_newer, reference.repository))
+        return images
+
+    async def _first(self, reference: Reference, work: Callable[[str], Awaitable[T]]) -> T:
+        """Do it where the first source of the domain can; its own registry's errors count."""
         *mirrors, origin = self._client.sources(reference.domain)
         for mirror in mirrors:
             try:
-                return await self._pull(mirror, reference, wanted, credentials, report)
+                return await work(mirror)
             except SystemFailure:
                 raise
             except DavitError as error:
                 logger.info("mirror %s: %s; trying the next one", mirror, error.message)
         try:
-            return await self._pull(origin, reference, wanted, credentials, report)
+            return await work(origin)
         except (Forbidden, NotFound, Unauthorized) as error:
             raise refusal(reference, error) from None
 
@@ -72,7 +115,8 @@ class Puller:
         wanted: str,
         credentials: Credentials,
         report: Report,
-    ) -> Image:
+    ) -> tuple[Image, bool]:
+        """Return the image, and whether it, or its name, is new here."""
         stack = AsyncExitStack()
         opening = self._client.repository(where, reference.path, credentials)
         async with Source(await stack.enter_async_context(opening), stack) as source:
@@ -92,9 +136,7 @@ class Puller:
             image = await self._take(source, manifest, names, report)
         report(Progress(status=f"Digest: {digest}"))
         _warn(image, reference, target if wanted else None, report)
-        what = "Downloaded newer image" if newer else "Image is up to date"
-        report(Progress(status=f"Status: {what} for {reference}"))
-        return image
+        return image, newer
 
     async def _take(
         self, source: Source, manifest: Manifest, names: list[str], report: Report
@@ -182,6 +224,11 @@ async def fetch_config(repository: Repository, descriptor: Descriptor) -> bytes:
     body = await repository.document(descriptor.digest, descriptor.size)
     check_digest(f"the image configuration {descriptor.digest}", descriptor.digest, digest_of(body))
     return body
+
+
+def _outcome(newer: bool, name: str) -> Progress:
+    what = "Downloaded newer image" if newer else "Image is up to date"
+    return Progress(status=f"Status: {what} for {name}")
 
 
 def _has(image: Image, name: str) -> bool:

@@ -40,6 +40,13 @@ class RemoteImages:
         self._publish("image", "pull", str(reference), attributes)
         return image
 
+    async def pull_all(self, name: str, *, platform: str, auth: AuthConfig, report: Report) -> None:
+        """Pull all tags of a repository. Arguments and errors as for ``pull``."""
+        reference = Reference.parse(name)
+        await self._puller.pull_all(reference, platform, credentials(auth), report)
+        repository = reference.repository
+        self._publish("image", "pull", repository, {"name": repository})
+
     async def inspect(self, name: str, *, auth: AuthConfig) -> Distribution:
         """Tell what a registry has under a name. Raises NotFound, Forbidden, Unavailable."""
         return await inspect(self._client, Reference.parse(name), credentials(auth))
