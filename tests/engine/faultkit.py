@@ -7,9 +7,9 @@ request on as it is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -24,6 +24,7 @@ class Fault:
     path: regular expression for it and its query. status: answered instead, with headers and body.
     cut: the connection ends after so many bytes of the body. short: the answer ends there, as if it
     were whole. swap: what the body's bytes become. gate: the body waits for it, or the cut.
+    sent: so many bytes of the request's body are passed on, and then both connections end.
     """
 
     path: str = "/blobs/"
@@ -33,6 +34,7 @@ class Fault:
     cut: int | None = None
     short: int | None = None
     swap: bytes = b""
+    sent: int | None = None
     gate: asyncio.Event | None = None
     times: int = 1
 
@@ -67,7 +69,7 @@ class FaultyProxy:
             await asyncio.sleep(0.01)
         raise AssertionError(f"nobody asks for {text}")
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[FaultyProxy]:
         await self._server.start_server()
         try:
@@ -97,6 +99,8 @@ class FaultyProxy:
             return web.Response(status=fault.status, headers=dict(fault.headers), body=fault.body)
         dropped = {"Host"} if self.knows_ranges else {"Host", "Range"}
         headers = {key: value for key, value in request.headers.items() if key not in dropped}
+        if fault.sent is not None:
+            return await self._break_off(request, headers, fault.sent)
         async with (
             aiohttp.ClientSession(auto_decompress=False) as session,
             session.request(
@@ -108,6 +112,27 @@ class FaultyProxy:
             ) as answer,
         ):
             return await self._answer(request, fault, answer)
+
+    async def _break_off(
+        self, request: web.Request, headers: Mapping[str, str], size: int
+    ) -> web.StreamResponse:
+        async def part() -> AsyncIterator[bytes]:
+            if size:
+                yield await request.content.readexactly(size)
+                # Time to take it in: what is read together with the end may be thrown away.
+                await asyncio.sleep(0.1)
+            raise ConnectionResetError
+
+        url = f"http://{self._target}{request.path_qs}"
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+            async with (
+                aiohttp.ClientSession() as session,
+                session.request(request.method, url, headers=headers, data=part()),
+            ):
+                pass
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
 
     async def _answer(
         self, request: web.Request, fault: Fault, answer: aiohttp.ClientResponse

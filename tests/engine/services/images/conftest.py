@@ -11,16 +11,20 @@ from pathlib import Path
 import pytest
 from blockbuster import blockbuster_ctx
 
+from davit.drivers.registry.auth import Credentials
+from davit.drivers.registry.client import RegistryClient
 from davit.model.config import ContainerConfig, HostConfig
 from davit.model.container import Container, State, Status
 from davit.model.image import Image, Progress
+from davit.model.reference import Reference
+from davit.services.images.pull import Puller
 from davit.services.images.service import ImageService
 from davit.store.blobs import BlobStore
 from davit.store.db import Database
 from davit.store.images import ImageStore
 from davit.store.layers import LayerStore
 from davit.store.paths import Paths
-from tests.engine.imagekit import Built, chunks, docker_archive
+from tests.engine.imagekit import Built, chunks, compress, digest, docker_archive
 
 
 class Kit:
@@ -109,6 +113,7 @@ class Kit:
         self.events.append((action, actor_id, attributes))
 
 
+LOOPBACK = ("127.0.0.0/8",)
 EMPTY: dict[str, list[str]] = {"blobs": [], "layers": [], "ingest": [], "rows": []}
 
 
@@ -120,3 +125,34 @@ async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
         await kit.start()
         yield kit
         await kit.stop()
+
+
+class Pulls:
+    """A puller on a store, and the lines that it reported."""
+
+    def __init__(self, kit: Kit, client: RegistryClient | None = None) -> None:
+        self.kit = kit
+        self.puller = Puller(kit.images.content, client or RegistryClient(LOOPBACK))
+        self.lines: list[Progress] = []
+
+    async def pull(
+        self, name: str, platform: str = "", credentials: Credentials | None = None
+    ) -> Image:
+        return await self.puller.pull(
+            Reference.parse(name), platform, credentials or Credentials(), self.lines.append
+        )
+
+    async def pull_all(self, name: str) -> list[Image]:
+        return await self.puller.pull_all(
+            Reference.parse(name), "", Credentials(), self.lines.append
+        )
+
+    def statuses(self, layer: bytes | None = None) -> list[str]:
+        """In their order, those of a layer or those without one; each once."""
+        name = digest(compress(layer))[7:19] if layer is not None else ""
+        return list(dict.fromkeys(line.status for line in self.lines if line.id == name))
+
+
+@pytest.fixture
+def pulls(kit: Kit) -> Pulls:
+    return Pulls(kit)

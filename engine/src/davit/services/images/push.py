@@ -99,7 +99,9 @@ class Pusher:
         await together(push_layer(diff_id) for diff_id in dict.fromkeys(image.layers))
         config = await asyncio.to_thread(self._content.blobs.read, image.id)
         if not await again(lambda: upload.has_blob(repository, image.id)):
-            await again(lambda: upload.put_blob(repository, image.id, len(config), lambda: config))
+            await upload.put_blob(
+                repository, image.id, len(config), lambda offset: config[offset:], lambda _: None
+            )
         layers = [done[diff_id] for diff_id in image.layers]
         kind, body = _manifest(image.id, len(config), layers)
         await again(lambda: upload.put_manifest(repository, tag, kind, body))
@@ -127,10 +129,10 @@ class Pusher:
         def waiting(seconds: float) -> None:
             tell(f"Retrying in {max(1, round(seconds))} seconds")
 
-        def body() -> AsyncIterator[bytes]:
-            return self._counted(layer, tell)
+        def body(offset: int) -> AsyncIterator[bytes]:
+            return self._counted(layer, offset, tell)
 
-        await again(lambda: upload.put_blob(repository, layer.blob, layer.blob_size, body), waiting)
+        await upload.put_blob(repository, layer.blob, layer.blob_size, body, waiting)
         tell("Pushed")
 
     def _origins(self, reference: Reference, diff_id: str) -> list[str]:
@@ -144,10 +146,11 @@ class Pusher:
         found = [name.path for name in names if name.domain == reference.domain]
         return [path for path in dict.fromkeys(found) if path != reference.path]
 
-    async def _counted(self, layer: Layer, tell: Tell) -> AsyncIterator[bytes]:
-        """Read a blob and tell how far it is, ten times a second."""
-        sent, told = 0, 0.0
-        async with aclosing(drawn(_pieces(self._content.blobs.path(layer.blob)))) as pieces:
+    async def _counted(self, layer: Layer, offset: int, tell: Tell) -> AsyncIterator[bytes]:
+        """Read a blob from an offset on and tell how far it is, ten times a second."""
+        sent, told = offset, 0.0
+        path = self._content.blobs.path(layer.blob)
+        async with aclosing(drawn(_pieces(path, offset))) as pieces:
             async for piece in pieces:
                 yield piece
                 sent += len(piece)
@@ -156,8 +159,9 @@ class Pusher:
                     tell("Pushing", sent, layer.blob_size)
 
 
-def _pieces(path: Path) -> Generator[bytes, None, None]:
+def _pieces(path: Path, offset: int) -> Generator[bytes, None, None]:
     with path.open("rb") as file:
+        file.seek(offset)
         while piece := file.read(CHUNK):
             yield piece
 
