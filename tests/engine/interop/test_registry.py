@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from davit.services.images.manifests import DOCKER_LAYER
 from tests.engine.conftest import Davitd
 from tests.engine.imagekit import BUSYBOX, Built, digest, docker_archive
 from tests.engine.interop.images import rich
@@ -82,7 +81,7 @@ def test_oci_images(
     tmp_path: Path,
     kind: str,
 ) -> None:
-    """As skopeo makes them. What davit pushes again has all layers as they were."""
+    """As skopeo makes them. What davit pushes again is the same to the last byte."""
     words = ("--format", "oci", "--dest-compress", "--dest-compress-format", kind)
     skopeo("copy", *words, f"docker-archive:{write(image, tmp_path)}", f"dir:{tmp_path}/oci")
     skopeo("copy", f"dir:{tmp_path}/oci", f"docker://{name}")
@@ -101,10 +100,7 @@ def test_oci_images(
     assert ran.stdout == b"from the image\n"
     again = name.replace("/rich:", "/again:")
     davit.push(name, again)
-    assert json.loads(raw(again))["layers"] == [
-        {**layer, "mediaType": layer["mediaType"] if kind == "zstd" else DOCKER_LAYER}
-        for layer in manifest["layers"]
-    ]
+    assert raw(again) == raw(name)
     podman.pull(again)
     assert podman.id_of(again) == davit.id_of(name)
 

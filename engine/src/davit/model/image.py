@@ -52,6 +52,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     tagged: when it was last given a tag here, 0 for never.
     step: of an image that a build's step made: digest of all that the step depends on but for the
     parent; a later build with the same step takes this image.
+    manifest: digest of the manifest that it came with, when its layers are here as that says.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     parent: str = ""
     tagged: int = 0
     step: str = ""
+    manifest: str = ""
 
     @property
     def created(self) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
@@ -88,8 +89,14 @@ class ImageStore:
 
         await self._database.run(write)
 
-    async def tag(self, wishes: Iterable[tuple[Image, Iterable[str]]]) -> None:
+    async def tag(
+        self,
+        wishes: Iterable[tuple[Image, Iterable[str]]],
+        manifests: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Insert images, or give present ones further names, in one transaction.
+
+        manifests: what an image's manifest is from now on, by image ID.
 
         A name is ``repository:tag`` or ``repository@sha256:…``. It is taken from the image that had
         it; of two wishes for one the later gets it.
@@ -108,6 +115,8 @@ class ImageStore:
                     changed[holder.id] = _without(holder, name)
                 changed[wish.id] = _with(changed[wish.id], name)
                 holders[name] = wish.id
+            if wish.id in manifests:
+                changed[wish.id] = replace(changed[wish.id], manifest=manifests[wish.id])
         await self.change(changed.values())
 
     def _named(self, reference: Reference) -> Image | None:

@@ -57,7 +57,7 @@ async def test_by_tag(pulls: Pulls, address: str) -> None:
         ]
     contents = await pulls.kit.contents()
     assert contents["ingest"] == []
-    assert len(contents["blobs"]) == 4
+    assert len(contents["blobs"]) == 5  # the configuration and the manifest, too
     pulls.lines.clear()
     again = await pulls.pull(f"{address}/box:1")
     assert again == image

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
-from collections.abc import AsyncIterator, Iterator
+import tarfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
@@ -19,9 +22,9 @@ from davit.model.reference import Reference
 from davit.services.images.pull import Puller
 from davit.services.images.push import Pusher
 from tests.engine.faultkit import Fault, FaultyProxy
-from tests.engine.imagekit import Built, busybox, files
+from tests.engine.imagekit import Built, busybox, chunks, files, oci_archive
 from tests.engine.registrykit import PASSWORD, USER, Shelf, registry
-from tests.engine.services.images.conftest import Kit
+from tests.engine.services.images.conftest import EMPTY, Kit
 
 LOOPBACK = ("127.0.0.0/8",)
 IMAGE = busybox(extra=[files({"a": "b"})])
@@ -136,6 +139,102 @@ async def test_what_was_pulled_has_the_same_digest(pushes: Pushes, address: str)
     await pushes.kit.images.tag(f"{address}/pulled:1", f"{address}/again:1")
     await pushes.push(f"{address}/again:1")
     assert manifest(address, "again", "1") == manifest(address, "pulled", "1")
+
+
+_OCI = "application/vnd.oci.image."
+
+
+def oci_manifest(shelf: Shelf, built: Built, packs: list[Callable[[bytes], bytes]]) -> str:
+    """Put an image with OCI's manifest, which is not written as davit would; return its digest."""
+    kinds = {gzip.compress: "+gzip", bytes: ""}
+    return shelf.manifest(
+        "1",
+        {
+            "mediaType": f"{_OCI}manifest.v1+json",
+            "annotations": {"who": "a stranger"},
+            "schemaVersion": 2,
+            "config": {"mediaType": f"{_OCI}config.v1+json", **shelf.blob(built.body)},
+            "layers": [
+                {
+                    "mediaType": f"{_OCI}layer.v1.tar{kinds.get(pack, '+zstd')}",
+                    **shelf.blob(pack(layer)),
+                }
+                for layer, pack in zip(built.layers, packs, strict=True)
+            ],
+        },
+    )
+
+
+async def pull(pushes: Pushes, name: str) -> None:
+    puller = Puller(pushes.kit.images.content, RegistryClient(LOOPBACK))
+    await puller.pull(Reference.parse(name), "", Credentials(), pushes.lines.append)
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, zstandard.compress, bytes], ids=["gzip", "zstd", "plain"]
+)
+async def test_the_manifest_goes_as_it_came(
+    pushes: Pushes, address: str, tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    built = busybox(extra=[files({"kept": pack.__name__})])
+    made = oci_manifest(Shelf(address, f"kept-{pack.__name__}"), built, [gzip.compress, pack])
+    await pull(pushes, f"{address}/kept-{pack.__name__}:1")
+    await pushes.kit.images.prune(Filters({}))
+    await pushes.kit.restart()
+    again = Pushes(pushes.kit)
+    with registry(tmp_path) as other:
+        await pushes.kit.images.tag(built.id, f"{other}/copy:2")
+        await again.push(f"{other}/copy:2")
+        assert again.digest() == made
+        assert f"{other}/copy@{made}" in pushes.kit.images.resolve(built.id).digests
+        # A store that has nothing gets all that the manifest promises.
+        await pushes.kit.images.remove(built.id, force=True)
+        assert await pushes.kit.contents() == EMPTY
+        await pull(again, f"{other}/copy@{made}")
+    assert again.kit.images.resolve(f"{other}/copy@{made}").id == built.id
+
+
+async def test_an_image_of_an_index_keeps_its_own_manifest(pushes: Pushes, address: str) -> None:
+    built = busybox(extra=[files({"platform": "mine"})])
+    shelf = Shelf(address, "indexed")
+    index = shelf.index("1", built)
+    (mine,) = json.loads(shelf.raw(index))["manifests"]
+    await pull(pushes, f"{address}/indexed:1")
+    assert pushes.kit.images.resolve(built.id).digests == (f"{address}/indexed@{index}",)
+    await pushes.kit.images.tag(built.id, f"{address}/alone:1")
+    await pushes.push(f"{address}/alone:1")
+    assert pushes.digest() == mine["digest"]
+    assert pushes.kit.images.resolve(built.id).digests == (
+        f"{address}/indexed@{index}",
+        f"{address}/alone@{mine['digest']}",
+    )
+
+
+async def test_a_loaded_layout_keeps_its_manifests(pushes: Pushes, address: str) -> None:
+    built = busybox(f"{address}/layout:1", extra=[files({"from": "a layout"})])
+    archive = oci_archive(built)
+    await pushes.kit.images.load(chunks(archive), pushes.lines.append)
+    await pushes.push(f"{address}/layout:1")
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        index = tar.extractfile("index.json")
+        assert index is not None
+        (descriptor,) = json.load(index)["manifests"]
+    assert pushes.digest() == descriptor["digest"]
+
+
+async def test_a_manifest_that_does_not_fit_any_more_is_made_anew(
+    pushes: Pushes, address: str
+) -> None:
+    """One layer was here already, compressed in another way."""
+    built = busybox(extra=[files({"shared": "layer"})])
+    await pushes.load(f"{address}/mine:1", built)
+    await pushes.push(f"{address}/mine:1")
+    mine = pushes.digest()
+    oci_manifest(Shelf(address, "theirs"), built, [gzip.compress, zstandard.compress])
+    await pull(pushes, f"{address}/theirs:1")
+    await pushes.kit.images.tag(built.id, f"{address}/both:1")
+    await pushes.push(f"{address}/both:1")
+    assert pushes.digest() == mine
 
 
 async def test_all_tags(pushes: Pushes, address: str) -> None:

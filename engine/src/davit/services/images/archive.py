@@ -35,12 +35,16 @@ _REF_NAME = "org.opencontainers.image.ref.name"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """An image in an archive. config: its bytes; layers: paths in the archive, lowest first."""
+    """An image in an archive. config: its bytes; layers: paths in the archive, lowest first.
+
+    manifest: of an OCI layout whose layers are compressed, its bytes.
+    """
 
     config: bytes
     config_name: str
     layers: list[str]
     tags: tuple[str, ...] = ()
+    manifest: bytes = b""
 
 
 class _SaveEntry(msgspec.Struct, frozen=True, rename="pascal"):
@@ -103,13 +107,20 @@ def _saved(documents: Mapping[str, bytes], entry: _SaveEntry) -> Found:
 
 
 def _oci(documents: Mapping[str, bytes], descriptor: Descriptor, names: tuple[str, ...]) -> Found:
-    manifest = _decode(_blob(documents, descriptor), _OciManifest, descriptor.digest)
+    body = _blob(documents, descriptor)
+    manifest = _decode(body, _OciManifest, descriptor.digest)
     return Found(
         config=_blob(documents, manifest.config),
         config_name=manifest.config.digest,
         layers=[_blob_path(layer) for layer in manifest.layers],
         tags=names,
+        manifest=body if all(map(_is_compressed, manifest.layers)) else b"",
     )
+
+
+def _is_compressed(layer: Descriptor) -> bool:
+    """Registries get layers compressed, so a manifest that has others is of no use to them."""
+    return layer.media_type.endswith(("gzip", "zstd"))
 
 
 def _select(

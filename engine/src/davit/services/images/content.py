@@ -15,6 +15,7 @@ from davit.errors import Conflict, InvalidParameter
 from davit.model import codec, times
 from davit.model.container import Container
 from davit.model.image import Image, ImageConfig, Layer
+from davit.services.images.manifests import describes
 from davit.services.images.unpack import Staged, Unpacker
 from davit.store.blobs import BlobStore, digest_of
 from davit.store.images import ImageStore
@@ -38,7 +39,7 @@ class NewImage(msgspec.Struct, frozen=True, kw_only=True):
     """An image about to be stored.
 
     body: its configuration, byte by byte; tags: to be set, also ``repository@sha256:…``; parent:
-    what it was made from here; step: as ``Image.step``.
+    what it was made from here; step: as ``Image.step``; manifest: what it came with.
     """
 
     body: bytes
@@ -46,6 +47,7 @@ class NewImage(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     parent: str = ""
     step: str = ""
+    manifest: bytes = b""
 
     @property
     def id(self) -> str:
@@ -168,6 +170,7 @@ class Content:
     async def _commit(self, images: Sequence[NewImage], staged: Iterable[Staged]) -> list[Image]:
         by_diff = {item.layer.diff_id: item for item in staged}
         wanted = {diff_id for image in images for diff_id in image.config.rootfs.diff_ids}
+        manifests: dict[str, str] = {}
 
         def write() -> None:
             for diff_id in wanted:
@@ -175,18 +178,25 @@ class Content:
                     self._require(by_diff.get(diff_id), diff_id)
             for image in images:
                 self.blobs.put(image.body)
+                if self._came_with(image):
+                    manifests[image.id] = self.blobs.put(image.manifest)
             self.layers.sync(wanted)
 
         async with self._lock:
             try:
                 await asyncio.to_thread(write)
-                await self.rows.tag((self._row(image), image.tags) for image in images)
+                await self.rows.tag([(self._row(image), image.tags) for image in images], manifests)
             except BaseException as error:
                 await self._sweep(set(by_diff))
                 if isinstance(error, OSError):
                     raise self.unpacker.failure(error) from error
                 raise
             return [self.rows.get(image.id) for image in images]
+
+    def _came_with(self, new: NewImage) -> bool:
+        """Whether the manifest is worth keeping: pushed again, the image can have its digest."""
+        blobs = [self.layers.get(diff_id).blob for diff_id in new.config.rootfs.diff_ids]
+        return bool(new.manifest) and describes(new.manifest, new.id, blobs)
 
     def _row(self, new: NewImage) -> Image:
         return self.rows.find(new.id) or Image(
@@ -210,7 +220,7 @@ class Content:
             for one in orphans - held
         }
         names = self.layers.forget(one for one, seconds in due.items() if seconds <= 0)
-        blobs = {image.id for image in self.rows.all()}
+        blobs = {digest for image in self.rows.all() for digest in (image.id, image.manifest)}
         blobs.update(layer.blob for layer in self.layers.all())
 
         def apply() -> None:

@@ -98,7 +98,7 @@ class _Reading:
                     "the store"
                 )
             self._held.add(diff_id)
-        return NewImage(body=found.config, config=config, tags=found.tags)
+        return NewImage(body=found.config, config=config, tags=found.tags, manifest=found.manifest)
 
     def discard(self) -> None:
         """Leave nothing of what was not committed. Idempotent."""

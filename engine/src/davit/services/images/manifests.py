@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from davit.errors import InvalidParameter, NotFound, NotSupported
+from davit.errors import DavitError, InvalidParameter, NotFound, NotSupported
 from davit.model import codec, platform
 from davit.model.image import Descriptor
 from davit.model.platform import Platform
@@ -79,6 +79,19 @@ def read(body: bytes, expected: str, name: str) -> Manifest | Index:
     manifest = _decode(body, Manifest, name)
     _check(manifest, name)
     return manifest
+
+
+def describes(body: bytes, image_id: str, blobs: list[str]) -> bool:
+    """Whether this is the manifest of an image with these blobs as its layers, lowest first."""
+    try:
+        manifest = read(body, "", image_id)
+    except DavitError:
+        return False
+    return (
+        isinstance(manifest, Manifest)
+        and manifest.config.digest == image_id
+        and [layer.digest for layer in manifest.layers] == blobs
+    )
 
 
 def choose(index: Index, wanted: Platform, name: str) -> Descriptor:

@@ -121,7 +121,7 @@ class Puller:
         opening = self._client.repository(where, reference.path, credentials)
         async with Source(await stack.enter_async_context(opening), stack) as source:
             target = platform.parse(wanted)
-            digest, manifest = await resolve(source.repository, reference, target)
+            digest, manifest, document = await resolve(source.repository, reference, target)
             report(
                 Progress(
                     status=f"Pulling from {reference.path}",
@@ -133,26 +133,31 @@ class Puller:
                 names.append(reference.tagged)
             known = self._content.rows.find(manifest.config.digest)
             newer = known is None or not _has(known, names[-1])
-            image = await self._take(source, manifest, names, report)
+            image = await self._take(source, manifest, document, names, report)
         report(Progress(status=f"Digest: {digest}"))
         _warn(image, reference, target if wanted else None, report)
         return image, newer
 
     async def _take(
-        self, source: Source, manifest: Manifest, names: list[str], report: Report
+        self,
+        source: Source,
+        manifest: Manifest,
+        document: bytes,
+        names: list[str],
+        report: Report,
     ) -> Image:
         known = self._content.rows.find(manifest.config.digest)
         if known is not None:
             body = await asyncio.to_thread(self._content.blobs.read, known.id)
             lacking = tuple(name for name in names if not _has(known, name))
-            new = NewImage(body=body, config=known.config, tags=lacking)
+            new = NewImage(body=body, config=known.config, tags=lacking, manifest=document)
             return (await self._content.commit([new], []))[0]
         body = await fetch_config(source.repository, manifest.config)
         config = read_config(body, manifest.config.digest)
         with self._content.hold() as held:
             held.update(config.rootfs.diff_ids)
             await self._layers(source, manifest, config, report)
-            new = NewImage(body=body, config=config, tags=tuple(names))
+            new = NewImage(body=body, config=config, tags=tuple(names), manifest=document)
             return (await self._content.commit([new], []))[0]
 
     async def _layers(
@@ -183,13 +188,14 @@ class Puller:
 
 async def resolve(
     repository: Repository, reference: Reference, wanted: Platform
-) -> tuple[str, Manifest]:
-    """Return the digest by which an image is known, and the manifest for a platform."""
+) -> tuple[str, Manifest, bytes]:
+    """Return the digest by which an image is known, the manifest for a platform, and its bytes."""
     found = await repository.manifest(reference.digest or reference.tag or DEFAULT_TAG)
+    document = found
     manifest = manifests.read(found.body, reference.digest or found.digest, str(reference))
     for _ in range(_DEEPEST):
         if not isinstance(manifest, Index):
-            return digest_of(found.body), manifest
+            return digest_of(found.body), manifest, document.body
         chosen = manifests.choose(manifest, wanted, str(reference))
         document = await repository.manifest(chosen.digest)
         manifest = manifests.read(document.body, chosen.digest, chosen.digest)

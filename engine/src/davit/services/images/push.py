@@ -83,6 +83,7 @@ class Pusher:
     ) -> None:
         slots = asyncio.Semaphore(PARALLEL)
         done: dict[str, tuple[Layer, str]] = {}
+        kept = await asyncio.to_thread(self._kept, image)
 
         async def push_layer(diff_id: str) -> None:
             def tell(status: str, current: int = 0, total: int = 0) -> None:
@@ -93,7 +94,10 @@ class Pusher:
             if slots.locked():
                 tell("Waiting")
             async with slots:
-                done[diff_id] = await self._packer.packed(diff_id)
+                if kept:
+                    done[diff_id] = self._content.layers.get(diff_id), ""
+                else:
+                    done[diff_id] = await self._packer.packed(diff_id)
                 await self._layer(repository, reference, done[diff_id][0], tell)
 
         await together(push_layer(diff_id) for diff_id in dict.fromkeys(image.layers))
@@ -103,12 +107,24 @@ class Pusher:
                 repository, image.id, len(config), lambda offset: config[offset:], lambda _: None
             )
         layers = [done[diff_id] for diff_id in image.layers]
-        kind, body = _manifest(image.id, len(config), layers)
+        kind, body = kept or _manifest(image.id, len(config), layers)
         await again(lambda: upload.put_manifest(repository, tag, kind, body))
         digest = digest_of(body)
         await self._content.rows.tag([(image, [f"{reference.repository}@{digest}"])])
         report(Progress(status=f"{tag}: digest: {digest} size: {len(body)}"))
         report(Progress(aux={"Tag": tag, "Digest": digest, "Size": len(body)}))
+
+    def _kept(self, image: Image) -> tuple[str, bytes] | None:
+        """The manifest that the image came with, and its media type, if its layers are the same."""
+        image = self._content.rows.find(image.id) or image
+        if not image.manifest or not self._content.blobs.has(image.manifest):
+            return None
+        body = self._content.blobs.read(image.manifest)
+        blobs = [self._content.layers.get(diff_id).blob for diff_id in image.layers]
+        if not manifests.describes(body, image.id, blobs):
+            return None
+        manifest = manifests.read(body, image.manifest, image.id)
+        return manifest.media_type or manifests.OCI, body
 
     async def _layer(
         self, repository: Repository, reference: Reference, layer: Layer, tell: Tell
