@@ -34,12 +34,19 @@ COMMON: dict[str, dict[str, Any]] = {
 }
 
 
-def make(arguments: dict[str, dict[str, Any]]) -> AnsibleModule:
-    return AnsibleModule(argument_spec={**arguments, **COMMON}, supports_check_mode=True)
+def make(arguments: dict[str, dict[str, Any]], **rules: Any) -> AnsibleModule:
+    """rules: what AnsibleModule checks of the options' combinations."""
+    spec = {**arguments, **COMMON}
+    return AnsibleModule(argument_spec=spec, supports_check_mode=True, **rules)
 
 
 def engine(module: AnsibleModule) -> Engine:
     return _connect(module, _target(module))
+
+
+def connect(module: AnsibleModule) -> Engine:
+    """The engine to act on; in check mode perhaps one that is yet to come."""
+    return _facts(module) if module.check_mode else engine(module)
 
 
 def _connect(module: AnsibleModule, target: Target) -> Engine:
@@ -77,7 +84,7 @@ def run(
 ) -> None:
     """Plan, and apply unless in check mode; ends the module."""
     actions: list[Action] = []
-    connection = _facts(module) if module.check_mode else engine(module)
+    connection = connect(module)
     try:
         declared = declare()
         work = Workload(connection, declared, owner)

@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, The davit authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the swarm's modules share: where they ask, and from a plan to a module's result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.davit.fleet.plugins.module_utils import _module
+from ansible_collections.davit.fleet.plugins.module_utils._client import AbsentEngine, Engine
+from ansible_collections.davit.fleet.plugins.module_utils._errors import EngineError, FleetError
+from ansible_collections.davit.fleet.plugins.module_utils._http import Target
+from ansible_collections.davit.fleet.plugins.module_utils._plan import Action, diff
+
+Json = Any
+Planner = Callable[[Engine], "list[Action]"]
+Executor = Callable[[Engine, Action], None]
+Teller = Callable[[Engine, "list[Action]"], "dict[str, Any]"]
+
+_TRIES = 5
+_PAUSE = 0.2
+# What Moby says when an object has changed since it was read.
+_OUT_OF_SEQUENCE = "out of sequence"
+
+
+def membership(engine: Engine) -> dict[str, Any]:
+    """``Swarm`` of the engine's info; that of no swarm while the engine is yet to come."""
+    info = engine.get("info") or {}
+    return info.get("Swarm") or {"LocalNodeState": "inactive"}
+
+
+def is_manager(found: dict[str, Any]) -> bool:
+    return found.get("LocalNodeState") == "active" and bool(found.get("ControlAvailable"))
+
+
+def managed(module: AnsibleModule, engine: Engine) -> Engine:
+    """The engine to ask about the swarm's objects, which only a manager knows. Raises FleetError.
+
+    In check mode, an earlier task of the same play may be what begins the swarm: the plan is then
+    one for an empty swarm.
+    """
+    found = membership(engine)
+    if is_manager(found):
+        return engine
+    state = found.get("LocalNodeState")
+    if module.check_mode and state == "inactive":
+        if not isinstance(engine, AbsentEngine):
+            module.warn(
+                f"the host of {engine.host} is in no swarm: this plan is for a swarm that is "
+                "yet to begin there; without it, the real run fails"
+            )
+        return AbsentEngine(Target(engine.host))
+    if state == "locked":
+        raise FleetError(
+            f"the swarm's manager on {engine.host} is locked: unlock it first "
+            "(davit.fleet.swarm with unlock_key)"
+        )
+    what = "is a worker" if state == "active" else "is in no swarm"
+    if state in ("pending", "error"):
+        what = f"has no working swarm ({found.get('Error') or state})"
+    raise FleetError(
+        f"the host of {engine.host} {what}, and only managers know the swarm's objects: "
+        "run this task on a manager"
+    )
+
+
+def finish(module: AnsibleModule, plan: Planner, apply: Executor, tell: Teller) -> None:
+    """Plan, and apply unless in check mode; ends the module.
+
+    tell: what to return besides, given the plan; in check mode it sees the engine unchanged.
+    """
+    done: list[Action] = []
+    actions: list[Action] = []
+    connection = _module.connect(module)
+    try:
+        actions = plan(connection)
+        if not module.check_mode:
+            for action in actions:
+                apply(connection, action)
+                done.append(action)
+        result = {
+            "changed": bool(actions),
+            "actions": [action.summary() for action in actions],
+            **tell(connection, actions),
+        }
+        if module._diff:
+            result["diff"] = diff(actions)
+    except FleetError as error:
+        module.fail_json(
+            msg=str(error),
+            changed=bool(done),
+            actions=[action.summary() for action in done],
+            remaining=[action.summary() for action in actions[len(done) :]],
+        )
+    finally:
+        connection.close()
+    module.exit_json(**result)
+
+
+def update(
+    engine: Engine, kind: str, identity: str, change: Callable[[dict[str, Any]], None], **query: Any
+) -> None:
+    """Change an object's spec as it is now, again when somebody else was faster.
+
+    kind: nodes, services, secrets or configs. change: alters the spec in place.
+    """
+    for turn in range(_TRIES):
+        found = engine.get(kind, identity)
+        spec = found["Spec"]
+        change(spec)
+        try:
+            version = found["Version"]["Index"]
+            engine.post(kind, identity, "update", body=spec, version=version, **query)
+            return
+        except EngineError as error:
+            if _OUT_OF_SEQUENCE not in error.message or turn == _TRIES - 1:
+                raise
+            time.sleep(_PAUSE)
+
+
+def wait(seconds: float, reached: Callable[[], bool]) -> bool:
+    """Ask until it is so; False when it is not after so many seconds."""
+    end = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_PAUSE)
+    return True
