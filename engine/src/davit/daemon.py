@@ -28,6 +28,7 @@ from davit.api.routes import (
     missing,
     networks,
     plugins,
+    search,
     stats,
     swarm,
     system,
@@ -155,6 +156,7 @@ async def _serve(
             settings.registry_mirrors,
             REGISTRY_CERTIFICATES,
         )
+        registry_service = RegistryService(registry_client)
         remote_images = RemoteImages(image_service.content, registry_client, event_service.publish)
         volume_service = VolumeService(
             volume_rows, LocalVolumes(paths.volumes), container_rows, event_service.publish
@@ -227,7 +229,8 @@ async def _serve(
         server = Server(
             [
                 *system.routes(system_service),
-                *auth.routes(RegistryService(registry_client)),
+                *auth.routes(registry_service),
+                *search.routes(registry_service),
                 *events.routes(event_service),
                 *containers.routes(container_service),
                 *files.routes(container_service),

@@ -24,6 +24,7 @@ _LEFT_OUT = {
     "/build",
     "/distribution/{name}/json",
     "/images/create",
+    "/images/search",
     "/images/{name}/push",
     "/session",
 }

@@ -17,6 +17,7 @@ from tests.engine.client import Answer, Client
 from tests.engine.compat.descriptions import NEWEST, OLDEST, description
 from tests.engine.conftest import Davitd, new_davitd
 from tests.engine.imagekit import busybox
+from tests.engine.indexkit import search_index
 from tests.engine.registrykit import Shelf, registry
 
 # Operations whose answers are no JSON.
@@ -46,6 +47,7 @@ class World:
     davitd: Davitd
     exec_id: str
     registry: str
+    index: str
 
     def client(self, version: str) -> Client:
         return Client(self.davitd.socket, f"v{version}")
@@ -67,6 +69,7 @@ class World:
             "/exec/{id}/json": [f"/exec/{self.exec_id}/json"],
             "/images/json": ["/images/json?all=1&shared-size=1"],
             "/images/{name}/json": ["/images/busybox/json"],
+            "/images/search": [f"/images/search?term={self.index}/box&limit=3"],
             "/images/{name}/history": ["/images/busybox/history"],
             "/networks": ["/networks"],
             "/networks/{id}": [f"/networks/{name}" for name in ("bridge", "host", "none", "net")],
@@ -135,7 +138,8 @@ _CONTAINERS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     description(NEWEST)  # Nothing needs a daemon when there is nothing to hold it against.
-    with new_davitd() as davitd, registry(tmp_path_factory.mktemp("registry")) as address:
+    home = tmp_path_factory.mktemp("registry")
+    with new_davitd() as davitd, registry(home) as address, search_index() as index:
         Shelf(address, "box").image("latest", busybox())
         davitd.load_busybox()
         client = davitd.client
@@ -155,7 +159,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         run = {"Cmd": ["sleep", "600"], "Env": ["A=B"]}
         exec_id = client.post("/containers/running/exec", run).json["Id"]
         assert client.post(f"/exec/{exec_id}/start", {"Detach": True}).status == 200
-        yield World(davitd, exec_id, address)
+        yield World(davitd, exec_id, address, index.address)
 
 
 def operations(version: str) -> list[tuple[str, str]]:

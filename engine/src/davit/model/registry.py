@@ -1,4 +1,4 @@
-"""Registries: who a client is there, and what logging in answers."""
+"""Registries: who a client is there, and what a search finds."""
 
 from __future__ import annotations
 
@@ -22,3 +22,13 @@ class AuthConfig(msgspec.Struct, frozen=True, kw_only=True):
     serveraddress: str = ""
     identitytoken: str = ""
     registrytoken: str = ""
+
+
+class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A repository that a search found, as the index and the API write it."""
+
+    name: str
+    description: str = ""
+    star_count: int = 0
+    is_official: bool = False
+    is_automated: bool = False

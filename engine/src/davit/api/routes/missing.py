@@ -22,9 +22,6 @@ class Refusal:
     reason: str
 
 
-_REGISTRY = """
-GET    /images/search
-"""
 _SWARM = """
 POST   /swarm/init
 POST   /swarm/join
@@ -39,7 +36,6 @@ POST   /plugins/pull
 def refusals() -> list[Refusal]:
     """Everything that is not served."""
     tables = (
-        (_REGISTRY, "davit does not search registries yet"),
         (_SWARM, "davit does not join swarms yet, and will not manage them"),
         (_PLUGINS, "davit has no plugins: volumes, networks and logs are built in"),
     )

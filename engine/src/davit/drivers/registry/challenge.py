@@ -6,8 +6,10 @@ Sources: RFC 9110, section 11.6.1 (WWW-Authenticate); distribution's token authe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+from davit.errors import Unavailable
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER = re.compile(rf'({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))')
@@ -44,3 +46,12 @@ def choose(challenges: Iterable[Challenge]) -> Challenge | None:
     """Return the one to answer: a token if that is offered, else the password."""
     by_scheme = {challenge.scheme: challenge for challenge in challenges}
     return by_scheme.get("bearer") or by_scheme.get("basic")
+
+
+def require(challenges: Sequence[Challenge], place: str) -> Challenge:
+    """Choose, or raise Unavailable saying what is asked for there."""
+    chosen = choose(challenges)
+    if chosen is None:
+        schemes = ", ".join(entry.scheme for entry in challenges) or "nothing"
+        raise Unavailable(f"{place} asks for {schemes}: davit knows Basic and Bearer")
+    return chosen

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from davit.drivers.registry import challenge
 from davit.drivers.registry.auth import Credentials, authorization, refuse
 from davit.drivers.registry.repository import Endpoint, Repository
+from davit.drivers.registry.search import search
 from davit.drivers.registry.transport import Transport, hostname
-from davit.errors import Unavailable
+from davit.model.registry import SearchResult
 
 _HUB = "docker.io"
 
@@ -72,10 +73,7 @@ class RegistryClient:
                     await refuse(answer)
                     return ""
                 asked = challenge.parse(answer.headers.getall("WWW-Authenticate", []))
-            chosen = challenge.choose(asked)
-            if chosen is None:
-                schemes = ", ".join(entry.scheme for entry in asked) or "nothing"
-                raise Unavailable(f"{url} asks for {schemes}: davit knows Basic and Bearer")
+            chosen = challenge.require(asked, url)
             value, identity = await authorization(
                 transport, chosen, credentials, offline=True, trust=trust
             )
@@ -83,6 +81,11 @@ class RegistryClient:
             async with transport.request("GET", url, headers=headers, trust=trust) as answer:
                 await refuse(answer)
             return identity
+
+    async def search(self, term: str, limit: int, credentials: Credentials) -> list[SearchResult]:
+        """Search an index, see ``search.search``."""
+        async with self._transport() as transport:
+            return await search(transport, term, limit, credentials)
 
     def _transport(self) -> Transport:
         return Transport(self._insecure, self._certificates)

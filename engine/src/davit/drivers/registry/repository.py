@@ -22,7 +22,7 @@ from davit.drivers.registry.answers import check
 from davit.drivers.registry.auth import Credentials, authorization
 from davit.drivers.registry.retry import Backoff, Temporary, Waiting
 from davit.drivers.registry.transport import Transport
-from davit.errors import InvalidParameter, Unauthorized, Unavailable
+from davit.errors import InvalidParameter, Unauthorized
 
 T = TypeVar("T")
 
@@ -158,10 +158,7 @@ class Repository:
             # Of many requests that were refused together one asks for the token.
             if self._authorization != refused:
                 return
-            chosen = challenge.choose(asked)
-            if chosen is None:
-                schemes = ", ".join(entry.scheme for entry in asked) or "nothing"
-                raise Unavailable(f"{place} asks for {schemes}: davit knows Basic and Bearer")
+            chosen = challenge.require(asked, place)
             if chosen.scheme == "basic" and not self._credentials.username:
                 raise Unauthorized(f"{place}: no basic auth credentials")
             self._authorization, _ = await authorization(
