@@ -23,6 +23,13 @@ async def test_what_is_read(blockbuster: BlockBuster) -> None:
     assert (command.words, command.json) == (["g"], True)
 
 
+async def test_what_the_library_leaves_out() -> None:
+    text = b"# check=skip=all\n# Escape=`\nFROM a\nONBUILD RUN x `\n <<E\n  y\nE\nRUN z\n"
+    _, trigger, run = await parser.parse(text)
+    assert trigger.original == "ONBUILD RUN x `\n <<E\n  y\nE"
+    assert (trigger.line, run.line, run.words) == (4, 8, ["z"])
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -147,6 +147,31 @@ two
     assert builder.run("copied", "cat", "/docs/one", "/docs/two") == ('value  "none"\nraw $HOME\n')
 
 
+def test_files_keep_their_parents(builder: Builder) -> None:
+    result = builder.build(
+        """\
+FROM busybox
+COPY --parents x/y/a x/b /all/
+COPY --parents --chown=5:6 x/./y z /from-the-pivot
+COPY --parents **/*.txt /deep/
+COPY --parents=false x/y/a /flat
+COPY --parents --from=busybox /etc/./passwd /image/
+""",
+        {"x/y/a": "1", "x/b": "2", "z": "3", "x/y/d.txt": "", "e.txt": ""},
+        t="parents",
+    )
+    assert result.error == ""
+    listing = builder.run(
+        *("parents", "sh", "-c"),
+        "cd / && find all from* deep flat image ! -type d | sort && stat -c %u:%g /from*/y/a",
+    )
+    assert listing.split() == [
+        *("all/x/b", "all/x/y/a", "deep/e.txt", "deep/x/y/d.txt", "flat"),
+        *("from-the-pivot/y/a", "from-the-pivot/y/d.txt", "from-the-pivot/z", "image/passwd"),
+        "5:6",
+    ]
+
+
 def test_stages(builder: Builder) -> None:
     result = builder.build(
         """\
@@ -202,7 +227,7 @@ RUN ["/bin/sh", "-c", "echo exec > /exec"]
 
 
 def test_triggers(builder: Builder) -> None:
-    base = "FROM busybox\nONBUILD COPY a /a\nONBUILD RUN cat /a > /b\n"
+    base = "FROM busybox\nONBUILD COPY a /a\nONBUILD RUN <<END\ncat /a > /b\nEND\n"
     assert builder.build(base, {"a": ""}, t="trigger").error == ""
     result = builder.build("FROM trigger\nRUN cat /b\n", {"a": "text"}, t="triggered")
     assert result.error == ""
@@ -233,6 +258,12 @@ def test_a_new_entrypoint_drops_the_command_of_the_image(builder: Builder) -> No
         ("FROM busybox\nEXPOSE many\n", "invalid containerPort: many"),
         ("FROM busybox\nENV a=${b:?missing}\n", "b: missing"),
         ("FROM scratch\n", "No image was generated"),
+        ("FROM busybox\nSTOPSIGNAL NONE\n", "invalid signal: NONE"),
+        ("FROM busybox\nWORKDIR /bin/sh/x\n", "cannot make the directory /bin/sh"),
+        ("FROM busybox\nCOPY --parents x/none /x\n", "file not found in build context"),
+        ("FROM busybox\nRUN --security=insecure true\n", "in the sandbox only"),
+        ("FROM busybox\nRUN --network=mine true\n", "invalid network 'mine'"),
+        ("FROM --platform=linux/s390x busybox\n", "registry-1.docker.io"),
         ("FROM busybox\nONBUILD FROM x\n", "FROM isn't allowed as an ONBUILD trigger"),
     ],
 )
@@ -286,6 +317,81 @@ def test_the_ignore_file(builder: Builder) -> None:
         "./Dockerfile",
         "./keep/x",
     ]
+
+
+DIRECTIVES = """\
+# syntax=docker/dockerfile:1.7
+# check=skip=all
+# escape=`
+FROM --platform=$BUILDPLATFORM busybox AS made
+ARG TARGETPLATFORM
+ARG TARGETARCH TARGETOS BUILDPLATFORM
+ARG TARGETSTAGE
+RUN echo $TARGETPLATFORM = $TARGETOS/$TARGETARCH = $BUILDPLATFORM for `
+    $TARGETSTAGE in $HTTP_PROXY
+COPY --link Dockerfile c:\\d
+"""
+
+
+def test_directives_and_automatic_arguments(builder: Builder) -> None:
+    query = {"target": "made", "buildargs": {"HTTP_PROXY": "http://user:secret@proxy"}}
+    result = builder.build(DIRECTIVES, query=query, t="automatic")
+    assert result.error == ""
+    (said,) = (line for line in result.text.splitlines() if " = " in line and "RUN" not in line)
+    first, second, rest = said.split(" = ")
+    assert first == second == rest.split()[0]
+    assert rest.split()[1:] == ["for", "made", "in", "http://user:secret@proxy"]
+    assert builder.run("automatic", "ls", "/c:\\d") == "/c:\\d\n"
+    # What a proxy's address tells is for the command, not for those who get the image.
+    image = builder.client.get("/images/automatic/json").body
+    assert b"secret" not in image + builder.client.get("/images/automatic/history").body
+
+
+def test_limits_reach_the_containers(builder: Builder) -> None:
+    script = """\
+FROM busybox
+RUN cd /sys/fs/cgroup && cat memory/memory.limit_in_bytes cpu/cpu.shares cpu/cpu.cfs_quota_us \\
+    cpu/cpu.cfs_period_us cpuset/cpuset.cpus && ulimit -n && grep Seccomp: /proc/self/status
+"""
+    result = builder.build(
+        script,
+        nocache=True,
+        memory=64 << 20,
+        memswap=-1,
+        cpushares=512,
+        cpuquota=50000,
+        cpuperiod=200000,
+        cpusetcpus="0",
+        ulimits=[{"Name": "nofile", "Soft": 100, "Hard": 200}],
+        securityopt=["seccomp=unconfined"],
+        cgroupparent="/davit-test-builds",
+    )
+    assert result.error == ""
+    said = result.text.split()
+    at = said.index(str(64 << 20))
+    assert said[at : at + 8] == [
+        *(str(64 << 20), "512", "50000", "200000", "0", "100"),
+        *("Seccomp:", "0"),
+    ]
+
+
+def test_containers_stay_as_asked(builder: Builder) -> None:
+    def left() -> list[str]:
+        rows = builder.client.get("/containers/json", all=True).json
+        for row in rows:
+            builder.client.delete(f"/containers/{row['Id']}", force=True)
+        return [row["State"] for row in rows]
+
+    left()
+    good, bad = "FROM busybox\nRUN true\n", "FROM busybox\nRUN false\n"
+    for dockerfile, query, states in (
+        (good, {}, []),
+        (good, {"rm": "0"}, ["exited"]),
+        (bad, {}, ["exited"]),
+        (bad, {"forcerm": "1"}, []),
+    ):
+        builder.build(dockerfile, query={"nocache": "1", **query})
+        assert left() == states, query
 
 
 def test_limits_and_network_reach_the_containers(builder: Builder) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.engine.client import Client
+from tests.engine.conftest import Davitd
 from tests.engine.services.build.conftest import Builder
 
 DOCKERFILE = """\
@@ -86,6 +87,50 @@ def test_an_image_from_elsewhere_lends_its_steps(builder: Builder) -> None:
     builder.client.post("/images/load", archive)
     assert builder.build(DOCKERFILE, files, cachefrom=["lender"]).hits == 4
     assert builder.build(DOCKERFILE, {"files/a": "own"}, cachefrom=["lender"]).hits == 1
+
+
+def test_a_changed_base_or_stage_counts(builder: Builder) -> None:
+    base = "FROM busybox\nENV A={}\n"
+    dockerfile = """\
+FROM changing AS made
+COPY part /part
+FROM busybox
+COPY --from=made /part /part
+RUN cat /part
+FROM changing
+RUN true
+COPY --from=1 /part /part
+"""
+    builder.build(base.format(1), t="changing")
+    first = builder.build(dockerfile, {"part": "1"})
+    assert builder.build(dockerfile, {"part": "1"}).hits == 5
+    assert builder.build(dockerfile, {"part": "2"}).hits == 1
+    builder.build(base.format(2), t="changing")
+    # The files that the first stage makes are the same, so what they are copied to is.
+    again = builder.build(dockerfile, {"part": "1"})
+    assert (again.hits, again.id == first.id) == (2, False)
+    builder.client.post("/build/prune", all=True)
+
+
+def test_an_argument_counts_from_where_it_is_declared(builder: Builder) -> None:
+    dockerfile = "FROM busybox\nRUN true\nARG V\nENV X=1\nRUN echo $V\n"
+    hits = [builder.build(dockerfile, buildargs=args).hits for args in ({}, {"V": "1"}, {"V": "2"})]
+    assert hits == [0, 3, 3]
+    # One that only an instruction sees counts by what it makes of it.
+    dockerfile = "FROM busybox\nARG V\nENV X=${V:+set}\nEXPOSE ${V:-80}\n"
+    hits = [builder.build(dockerfile, buildargs={"V": number}).hits for number in ("1", "1", "2")]
+    assert hits == [0, 3, 2]
+
+
+def test_the_cache_outlives_davitd(davitd: Davitd) -> None:
+    davitd.load_busybox()
+    builder = Builder(davitd)
+    dockerfile = DOCKERFILE + "RUN --mount=type=cache,target=/c echo x >> /c/f; cat /c/f\n"
+    first = builder.build(dockerfile, {"files/a": "a"})
+    davitd.stop()
+    davitd.start()
+    assert builder.build(dockerfile, {"files/a": "a"}).id == first.id
+    assert builder.build(dockerfile, {"files/a": "b"}).text.count("\nx\nx\n") == 1
 
 
 def test_what_is_kept_is_told_and_pruned_as_asked(builder: Builder) -> None:

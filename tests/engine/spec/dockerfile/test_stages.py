@@ -77,6 +77,8 @@ def test_refusals(text: str, reason: str) -> None:
     [
         ("# escape=`\nFROM x", "`"),
         ("# syntax=a/b:1\n#escape = `\nFROM x", "`"),
+        ("# check=skip=all\n# escape=`\nFROM x", "`"),
+        ("# other=a\n# escape=`\nFROM x", "\\"),
         ("# a comment\n# escape=`\nFROM x", "\\"),
         ("FROM x\n# escape=`", "\\"),
     ],

@@ -5,11 +5,13 @@ Everything blocks. Names in the context and in images are resolved by the kernel
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import os
 import posixpath
 import stat
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -38,13 +40,14 @@ class Hash(Protocol):
 @dataclass(frozen=True)
 class Found:
     """One source. path: without links, below root; name: as it was asked for; is_archive: to be
-    unpacked at its destination."""
+    unpacked at its destination. keep: its path below the destination (``COPY --parents``)."""
 
     root: Path
     path: str
     name: str
     is_directory: bool
     is_archive: bool = False
+    keep: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,23 @@ def find(root: Path, pattern: str, what: str) -> list[Found]:
     return [resolve(root, name, what) for name in names]
 
 
+def find_with_parents(root: Path, pattern: str, what: str) -> list[Found]:
+    """The same for ``--parents``: of a path all is kept, or what follows ``/./``."""
+    before, pivot, _ = pattern.partition("/./")
+    above = posixpath.normpath(f"/{before}").strip("/") if pivot else ""
+    path = posixpath.normpath(f"/{pattern}").lstrip("/")
+    names = [path]
+    if WILDCARDS.search(path):
+        fits = wildcard(path, deep=True)
+        depth = sys.maxsize if "**" in path else path.count("/")
+        names = sorted(name for name in _names(root, "", depth) if fits.match(name))
+    skip = len(above.split("/")) if above else 0
+    return [
+        dataclasses.replace(resolve(root, name, what), keep="/".join(name.split("/")[skip:]))
+        for name in names
+    ]
+
+
 def digest(found: Sequence[Found], target: Target) -> str:
     """``file:``, ``dir:`` or ``multi:`` and a digest of all that the copies will have.
 
@@ -84,7 +104,9 @@ def digest(found: Sequence[Found], target: Target) -> str:
     for source in found:
         root = os.open(source.root / source.path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            name = "" if source.is_directory else posixpath.basename(source.name)
+            name = source.keep
+            if not name and not source.is_directory:
+                name = posixpath.basename(source.name)
             _hash(whole, f"/proc/self/fd/{root}", name, "", target)
         finally:
             os.close(root)
@@ -106,7 +128,13 @@ def make_directory(tree: Path, path: str, owner: tuple[int, int]) -> None:
             try:
                 root.directory(parts[:count])
             except InvalidParameter:
-                descriptor = root.directory(parts[:count], create=True, behind_links=True)
+                try:
+                    descriptor = root.directory(parts[:count], create=True, behind_links=True)
+                except InvalidParameter:
+                    place = "/".join(parts[:count])
+                    raise InvalidParameter(
+                        f"cannot make the directory /{place}: something else is there or on the way"
+                    ) from None
                 os.fchown(descriptor, *owner)
 
 
@@ -154,6 +182,9 @@ def _copy(source: Found, tree: Path, target: Target) -> None:
         _unpack(source, tree, target)
         return
     path = target.path
+    if source.keep:
+        kept = source.keep if source.is_directory else posixpath.dirname(source.keep)
+        path = posixpath.join(path, kept, "")
     with ExitStack() as stack:
         if source.is_directory:
             below, member, name = path, "", "."

@@ -24,6 +24,7 @@ from davit.services.build.names import credentials_for
 from davit.services.build.needs import Auths, Needs, Report
 from davit.services.build.running import Runner, command_of, run_network, short
 from davit.services.build.secrets import Secrets
+from davit.services.containers import signals
 from davit.spec.dockerfile import metadata, stages
 from davit.spec.dockerfile.arguments import Arguments
 from davit.spec.dockerfile.expand import ExpansionError, expand, split
@@ -202,7 +203,10 @@ class Execution:
             state.author = command.words[0]
             await self._note(state, f"MAINTAINER {state.author}", state.config)
         else:
-            await self._configure(state, self._expanded(state, command))
+            command = self._expanded(state, command)
+            if command.name == "STOPSIGNAL":
+                signals.parse(command.words[0])
+            await self._configure(state, command)
 
     def _expanded(self, state: State, command: Command) -> Command:
         if command.name not in _EXPANDED:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from davit.drivers import download, git
-from davit.errors import InvalidParameter, NotSupported
+from davit.errors import InvalidParameter
 from davit.model.build import Command
 from davit.model.config import ContainerConfig
 from davit.model.image import Image
@@ -138,7 +138,8 @@ class Files:
                     text = _expand_lines(text, values, self._escape)
                 found.append(self._document(here[3], text))
             else:
-                found += copying.find(root, source, command.name)
+                find = copying.find_with_parents if _is_set(flags, "parents") else copying.find
+                found += find(root, source, command.name)
         if command.name == "ADD" and flags.get("unpack", "true") == "true":
             found = [_unpacked(one) for one in found]
         return found
@@ -147,7 +148,7 @@ class Files:
         directory = self._scratch / "fetched" / f"{next(self._numbers)}"
         await asyncio.to_thread(directory.mkdir, parents=True)
         if git.is_repository(url):
-            keep = flags.get("keep-git-dir", "false") == "true"
+            keep = _is_set(flags, "keep-git-dir")
             root = await git.checkout(git.parse(url), directory / "git", keep_git=keep)
             return Found(root, "", url, is_directory=True)
         name = download.filename(url)
@@ -161,7 +162,7 @@ class Files:
             raise InvalidParameter(f"digest mismatch {got.digest}: {wanted} of {url}")
         await asyncio.to_thread(_finish, path, got.modified)
         found = Found(directory, path.name, name or posixpath.basename(destination), False)
-        unpack = flags.get("unpack", "false") == "true"
+        unpack = _is_set(flags, "unpack")
         return await asyncio.to_thread(_unpacked, found) if unpack else found
 
     def _document(self, name: str, text: str) -> Found:
@@ -208,15 +209,17 @@ def _flags(command: Command, values: Mapping[str, str], escape: str) -> dict[str
     flags: dict[str, str] = {}
     for flag in command.flags:
         name, _, value = flag[2:].partition("=")
-        if name == "parents" and value != "false":
-            raise NotSupported(f"{command.name} --parents is not done by davit")
         value = expand(value, values, escape) if name in ("chown", "chmod") else value
         if name == "checksum" and not _SHA256.match(value):
             raise ValueError(f"invalid checksum {value!r}: use sha256: and 64 hex digits")
-        if name in ("unpack", "keep-git-dir"):
+        if name in ("unpack", "keep-git-dir", "parents"):
             value = value or "true"
         flags[name] = f"{flags[name]}\n{value}" if name == "exclude" and name in flags else value
     return flags
+
+
+def _is_set(flags: Mapping[str, str], name: str) -> bool:
+    return flags.get(name, "false") == "true"
 
 
 def _words(command: Command, values: Mapping[str, str], escape: str) -> list[str]:
@@ -240,7 +243,9 @@ def _target(
 ) -> Target:
     """foreign: the files come from an image, and keep their owners."""
     many = len(found) > 1
-    is_directory = destination.endswith(("/", "/.")) or destination in (".", "..")
+    is_directory = (
+        _is_set(flags, "parents") or destination.endswith(("/", "/.")) or destination in (".", "..")
+    )
     if many and not is_directory:
         raise InvalidParameter(
             "When using COPY with more than one source file, the destination must be a directory "

@@ -116,6 +116,7 @@ class BuildService:
             escape = stages.escape_character(received.dockerfile.decode("utf-8-sig", "replace"))
             commands = await parser.parse(received.dockerfile)
             platforms = of_platforms(platform.parse(""), platform.parse(request.platform))
+            platforms["TARGETSTAGE"] = request.target or "default"
             every, given = stages.divide(commands, request.args, platforms, escape)
             needed = stages.needed(every, request.target)
             keep = undo.enter_context(self._needs.images.keep())

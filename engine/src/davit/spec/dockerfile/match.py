@@ -14,9 +14,12 @@ from davit.errors import InvalidParameter
 WILDCARDS = re.compile(r"[*?\[\\]")
 
 
-def wildcard(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern whose ``*`` and ``?`` do not match a slash. Raises InvalidParameter."""
-    return _compile(pattern, deep=False)
+def wildcard(pattern: str, *, deep: bool = False) -> re.Pattern[str]:
+    """Compile a pattern whose ``*`` and ``?`` do not match a slash. Raises InvalidParameter.
+
+    deep: ``**`` stands for any number of directories.
+    """
+    return _compile(pattern, deep=deep)
 
 
 class Ignored:

@@ -189,7 +189,7 @@ def _stage(command: Command, index: int, arguments: Arguments, escape: str) -> S
 def escape_character(text: str) -> str:
     """The directive ``# escape=`` at a Dockerfile's beginning, else a backslash."""
     for line in text.splitlines():
-        match = re.match(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*\Z", line.strip())
+        match = re.match(r"#\s*(syntax|escape|check)\s*=\s*(.+?)\s*\Z", line.strip(), re.I)
         if match is None:
             break
         if match[1].lower() == "escape":
