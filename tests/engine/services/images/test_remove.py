@@ -22,6 +22,17 @@ async def test_the_last_tag_takes_the_image_with_it(kit: Kit) -> None:
     assert [action for action, _ in kit.actions()] == ["untag", "untag", "delete"]
 
 
+async def test_the_digest_of_another_repository_keeps_it(kit: Kit) -> None:
+    """As with an image that was pulled by digest and given a tag."""
+    (image,) = await kit.load(busybox("box:1"))
+    pulled = f"127.0.0.1:5000/box@sha256:{'0' * 64}"
+    await kit.rows.tag([(image, [pulled])])
+    assert await kit.images.remove("box:1") == [Removed(untagged="box:1")]
+    assert kit.images.resolve(pulled).id == image.id
+    assert Removed(deleted=image.id) in await kit.images.remove(pulled)
+    assert await kit.contents() == EMPTY
+
+
 async def test_by_id(kit: Kit) -> None:
     (image,) = await kit.load(busybox("box:1"))
     removed = await kit.images.remove(image.id[7:19])

@@ -41,7 +41,7 @@ _OPTIONAL = (
     "MacAddress",
     "NetworkDisabled",
 )
-_NULLABLE = ("OnBuild", "Labels", "Volumes")
+_NULLABLE = ("Env", "OnBuild", "Labels", "Volumes")
 
 
 def summary(entry: Listed, version: tuple[int, int]) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def inspect(image: Image, layers: Sequence[Path], version: tuple[int, int]) -> d
         "Os": config.os,
         "Size": image.size,
         "GraphDriver": {"Name": "overlay2", "Data": _directories(layers)},
-        "RootFS": {"Type": "layers", "Layers": image.layers},
+        "RootFS": {"Type": "layers", **({"Layers": image.layers} if image.layers else {})},
         "Metadata": {"LastTagTime": times.rfc3339(image.tagged)},
     }
     if config.created:

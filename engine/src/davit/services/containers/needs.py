@@ -30,7 +30,7 @@ class Images(Protocol):
         ...
 
     def directories(self, layers: Sequence[str]) -> list[Path]:
-        """Return the unpacked directory of each diff ID, in the same order, as short paths."""
+        """Return the unpacked directories of these diff IDs, lowest first, each once."""
         ...
 
     async def commit(self, source: CommitSource, wish: CommitWish) -> Image:

@@ -10,10 +10,10 @@ import msgspec
 from davit.drivers.tar.pack import Packer
 from davit.drivers.tar.stream import Pieces
 from davit.errors import NotFound
-from davit.model import codec, platform, times
+from davit.model import platform, times
 from davit.model.image import CommitSource, CommitWish, History, Image, ImageConfig, RootFS
 from davit.services.images import changes as instructions
-from davit.services.images.content import Content, NewImage
+from davit.services.images.content import Content, NewImage, write_config
 from davit.services.images.unpack import Staged
 
 # The end mark of an archive: two blocks of zeros.
@@ -53,7 +53,7 @@ async def commit(content: Content, source: CommitSource, wish: CommitWish) -> Im
                 ],
             )
             new = NewImage(
-                body=codec.encode(image),
+                body=write_config(image),
                 config=image,
                 tags=(wish.tag,) if wish.tag else (),
                 parent=source.image_id,

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Container as Collection
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from davit.errors import Conflict, InvalidParameter
 from davit.model import codec, times
+from davit.model.config import ContainerConfig
 from davit.model.container import Container
 from davit.model.image import Image, ImageConfig, Layer
 from davit.services.images.manifests import describes
@@ -251,6 +252,22 @@ def _listed(sets: list[set[str]]) -> Iterator[set[str]]:
         yield fresh
     finally:
         sets[:] = [one for one in sets if one is not fresh]
+
+
+def write_config(config: ImageConfig) -> bytes:
+    """Encode an image configuration: what it says, and nothing of what it leaves open.
+
+    Empty maps and lists where Docker writes null would be told apart by whoever compares.
+    """
+    said = _without(codec.builtins(config), codec.builtins(ImageConfig()))
+    said["config"] = _without(codec.builtins(config.config), codec.builtins(ContainerConfig()))
+    # Also when it is empty: what has no layers says so.
+    said["rootfs"] = codec.builtins(config.rootfs)
+    return codec.encode(said)
+
+
+def _without(fields: dict[str, Any], blank: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value != blank[name]}
 
 
 def read_config(body: bytes, name: str) -> ImageConfig:

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 
 from davit.drivers.tar.stream import feed
 from davit.errors import NotSupported
-from davit.model import codec, platform, times
+from davit.model import platform, times
 from davit.model.config import ContainerConfig
 from davit.model.image import History, Image, ImageConfig, RootFS
 from davit.services.images import changes as instructions
-from davit.services.images.content import Content, NewImage
+from davit.services.images.content import Content, NewImage, write_config
 from davit.services.images.unpack import Staged
 
 
@@ -47,7 +47,7 @@ async def import_image(
             rootfs=RootFS(diff_ids=[staged[0].layer.diff_id]),
             history=[History(created=created, comment=message or "Imported from -")],
         )
-        new = NewImage(body=codec.encode(image), config=image, tags=(tag,) if tag else ())
+        new = NewImage(body=write_config(image), config=image, tags=(tag,) if tag else ())
         (stored,) = await content.commit([new], staged)
     finally:
         for item in staged:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from davit.errors import InvalidParameter
 from davit.model import times
 from davit.model.filters import Filters
-from davit.model.image import History, Image, Listed, Step
+from davit.model.image import Image, Listed, Step
 from davit.model.reference import Reference
 from davit.services.images.content import Content
 
@@ -63,12 +63,12 @@ def history(content: Content, image: Image) -> list[Step]:
     """Return what made the image, newest first; only the first step has its ID and tags."""
     layers = iter(image.layers)
     steps = []
-    for entry in image.config.history or [History(created=image.config.created)]:
+    for entry in image.config.history:
         layer = None if entry.empty_layer else content.layers.find(next(layers, ""))
         steps.append(Step(history=entry, size=layer.size if layer else 0))
     steps.reverse()
-    first = steps[0]
-    steps[0] = Step(history=first.history, size=first.size, id=image.id, tags=image.tags)
+    for first in steps[:1]:
+        steps[0] = Step(history=first.history, size=first.size, id=image.id, tags=image.tags)
     return steps
 
 

@@ -42,8 +42,9 @@ async def remove(content: Content, text: str, tell: Tell, *, force: bool) -> lis
     await _untag(content, image, name, tell)
     removed = [Removed(untagged=name)]
     left = content.rows.find(image.id)
-    # An image in use stays, without a name, for as long as the container is there.
-    if left is None or left.tags or _is_used(content, left):
+    # The digest of another repository names it, too. And an image in use stays, without a name, for
+    # as long as the container is there.
+    if left is None or left.tags or left.digests or _is_used(content, left):
         return removed
     return [*removed, *await _delete(content, left, tell)]
 

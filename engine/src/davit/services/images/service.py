@@ -82,8 +82,12 @@ class ImageService:
         return self._rows.get(reference)
 
     def directories(self, layers: Sequence[str]) -> list[Path]:
-        """Return the unpacked directory of each diff ID, in the same order, as short paths."""
-        return [self._layers.path(diff_id) for diff_id in layers]
+        """Return the unpacked directories of these layers (diff IDs), lowest first, as short paths.
+
+        One that comes twice (two steps that changed nothing) is there where it is highest. There it
+        hides itself further down, and overlayfs takes a directory only once.
+        """
+        return [self._layers.path(diff_id) for diff_id in reversed(dict.fromkeys(layers[::-1]))]
 
     def select(
         self, filters: Filters, *, all_images: bool = False, shared: bool = False

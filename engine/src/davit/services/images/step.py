@@ -6,10 +6,10 @@ import asyncio
 
 import msgspec
 
-from davit.model import codec, platform, times
+from davit.model import platform, times
 from davit.model.image import History, Image, ImageConfig, RootFS, StepWish
 from davit.services.images.commit import is_empty, stage_upper
-from davit.services.images.content import Content, NewImage
+from davit.services.images.content import Content, NewImage, write_config
 from davit.services.images.unpack import Staged
 
 
@@ -28,7 +28,7 @@ async def add(content: Content, wish: StepWish) -> Image:
                 added = [wish.layer]
             image = _configuration(base, wish, added)
             new = NewImage(
-                body=codec.encode(image),
+                body=write_config(image),
                 config=image,
                 parent=wish.base.id if wish.base is not None else "",
                 step=wish.key,
