@@ -204,9 +204,10 @@ class TarReader:
         """Move to the next header."""
         while self._left:
             self.read(CHUNK)
-        if self._padding:
-            self._source_exactly(self._padding)
-            self._padding = 0
+        # The Docker CLI leaves what fills the last block out when it has put a Dockerfile in.
+        while self._padding and (data := self._source.read(self._padding)):
+            self._padding -= len(data)
+        self._padding = 0
 
     def _block(self) -> bytes | None:
         """Return the next header block, None when the stream ends cleanly before it."""
