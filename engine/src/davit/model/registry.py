@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+from typing import TypeVar
+
 import msgspec
+
+from davit.errors import InvalidParameter
+from davit.model import codec
+
+T = TypeVar("T")
+_ALPHABET = str.maketrans("-_", "+/")
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 """What is always spoken to without verified TLS, as with Docker."""
@@ -32,3 +42,17 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
     star_count: int = 0
     is_official: bool = False
     is_automated: bool = False
+
+
+def decode(what: str, text: str, shape: type[T]) -> T | None:
+    """Decode base64url of JSON, None for nothing in it. Raises InvalidParameter for a bad ``what``.
+
+    The message has nothing of the text.
+    """
+    try:
+        # Clients write it with padding and without, in both alphabets.
+        plain = text.rstrip("=").translate(_ALPHABET)
+        body = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).strip()
+        return codec.parse(body, shape) if body not in (b"", b"null") else None
+    except (binascii.Error, InvalidParameter, ValueError):
+        raise InvalidParameter(f"invalid {what}: base64url of JSON is needed") from None

@@ -104,6 +104,11 @@ class Paths:
         return self.run / "runtime"
 
     @property
+    def task_files(self) -> Path:
+        """Secrets and configs of swarm tasks: a file system in memory for each task."""
+        return self.run / "tasks"
+
+    @property
     def userns(self) -> Path:
         """The user namespace of containers whose IDs are remapped."""
         return self.run / "userns"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,8 @@ from davit.services.swarm.service import SwarmService
 from davit.store.db import Database
 from davit.store.swarm import TaskStore
 from davit.sys import machine
+from tests.engine.services.containers.world import World
+from tests.engine.services.swarm.taskbed import Bed
 from tests.engine.swarmbed import Manager, managers
 
 
@@ -100,6 +104,24 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     await node.open()
     yield node
     await node.close()
+
+
+@pytest.fixture
+async def bed() -> AsyncIterator[Bed]:
+    """A controller on real containers; nothing of its tasks may stay behind."""
+    root = Path(tempfile.mkdtemp(prefix="dvt"))
+    world = World(root)
+    await world.open()
+    await world.load()
+    made = Bed(world)
+    try:
+        yield made
+    finally:
+        await made.tasks.sweep([])
+        await world.close()
+        left = world.traces()
+        shutil.rmtree(root, ignore_errors=True)
+    assert left == []
 
 
 async def until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:

@@ -18,7 +18,7 @@ from davit.model.config import Ulimit
 from davit.model.filters import Filters
 from davit.model.image import Progress
 from davit.model.reference import Reference
-from davit.model.registry import AuthConfig
+from davit.model.registry import AuthConfig, decode
 
 _PRUNE_FILTERS = (
     *("description", "id", "inuse", "parent", "private", "shared"),
@@ -138,4 +138,4 @@ def _secrets(call: Call) -> dict[str, bytes]:
 def _auths(call: Call) -> Auths:
     """Credentials by registry: the header ``X-Registry-Config``."""
     text = call.request.headers.get(credentials.CONFIG_HEADER, "")
-    return credentials.decode(credentials.CONFIG_HEADER, text, dict[str, AuthConfig]) or {}
+    return decode(f"{credentials.CONFIG_HEADER} header", text, dict[str, AuthConfig]) or {}

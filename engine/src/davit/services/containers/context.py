@@ -95,6 +95,7 @@ class Context:
     """Passed to every verb. Containers that run, or whose clean-up goes on, have a :class:`Run`.
 
     init: path of an init on the host, empty for none. remap: the user namespace for containers.
+    health_waiters: by container, each with the status that it waits for.
     exec_ids: the execs of a container that have not ended.
     before_launch: called with a container's ID before anything of its run is made; may refuse.
     before_start: called with a container's ID when its process exists and has not begun, so that
@@ -120,6 +121,9 @@ class Context:
     background: Background = field(default_factory=Background)
     runs: dict[str, Run] = field(default_factory=dict)
     health: dict[str, Health] = field(default_factory=dict)
+    health_waiters: dict[str, list[tuple[str, asyncio.Future[Health]]]] = field(
+        default_factory=dict
+    )
     exec_ids: Callable[[str], list[str]] = lambda _: []
     before_launch: list[BeforeStart] = field(default_factory=list)
     before_start: list[BeforeStart] = field(default_factory=list)

@@ -85,6 +85,28 @@ def delay(health: Health, check: Check, *, uptime: int) -> int:
     return check.interval
 
 
+def subscribe(ctx: Context, container_id: str, status: str) -> asyncio.Future[Health]:
+    """Return what will hold the health as soon as it has such a status; to be cancelled if unused.
+
+    A container that ends, or that has no check, never comes to it.
+    """
+    future: asyncio.Future[Health] = asyncio.get_running_loop().create_future()
+    health = ctx.health.get(container_id)
+    if health is not None and health.status == status:
+        future.set_result(health)
+        return future
+    waiting = ctx.health_waiters.setdefault(container_id, [])
+    waiting.append((status, future))
+
+    def left(_: object) -> None:
+        waiting.remove((status, future))
+        if not waiting and ctx.health_waiters.get(container_id) is waiting:
+            del ctx.health_waiters[container_id]
+
+    future.add_done_callback(left)
+    return future
+
+
 def watch(ctx: Context, container: Container, run: Run) -> None:
     """Probe a container that has just started, or been adopted, until it ends."""
     check = check_of(container.config)
@@ -111,6 +133,9 @@ async def _probe_all(ctx: Context, container: Container, run: Run, check: Check)
         ctx.health[container.id] = after(health, probe, check, started_at=started_at)
         if ctx.health[container.id].status != health.status:
             ctx.announce(current, f"health_status: {ctx.health[container.id].status}")
+            for status, waiter in ctx.health_waiters.get(container.id, []):
+                if status == ctx.health[container.id].status and not waiter.done():
+                    waiter.set_result(ctx.health[container.id])
 
 
 async def _probe(ctx: Context, container: Container, check: Check) -> Probe:

@@ -13,6 +13,7 @@ from davit.model.container import (
     CreateRequest,
     Details,
     Ended,
+    Health,
     Processes,
     UpdateRequest,
 )
@@ -25,6 +26,7 @@ from davit.services.containers import (
     changes,
     commit,
     create,
+    health,
     links,
     networks,
     pause,
@@ -96,6 +98,10 @@ class ContainerService:
     def wait(self, reference: str, condition: str = "") -> asyncio.Future[Ended]:
         """Return what will hold the result: no end is missed from the call on."""
         return self._ctx.waiters.subscribe(self._ctx.store.get(reference), condition)
+
+    def watch_health(self, reference: str, status: str) -> asyncio.Future[Health]:
+        """Return what will hold the health once it has this status; to be cancelled if unused."""
+        return health.subscribe(self._ctx, self._ctx.store.get(reference).id, status)
 
     async def remove(self, reference: str, *, force: bool = False, volumes: bool = False) -> None:
         await remove.remove(self._ctx, reference, force=force, volumes=volumes)
