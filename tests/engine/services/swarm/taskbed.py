@@ -17,8 +17,7 @@ from davit.model.registry import AuthConfig
 from davit.services.containers.logs import ContainerLogs
 from davit.services.containers.streams import ContainerStreams
 from davit.services.swarm.controller import TaskController
-from davit.services.swarm.exec_needs import ExecNeeds
-from davit.services.swarm.expansion import NodeFacts
+from davit.services.swarm.exec_needs import ExecNeeds, NodeFacts
 from davit.services.swarm.needs import Controller
 from tests.engine.services.containers.world import World
 

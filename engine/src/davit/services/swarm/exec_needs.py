@@ -1,4 +1,7 @@
-"""What running a task needs of the services below."""
+"""What running a task needs of the services below.
+
+Without the modules of the protocol, which are large: a node that is in no swarm does without them.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,16 @@ from davit.model.image import Image, Progress
 from davit.model.logs import LogBlock, LogSelection
 from davit.model.network import Sandbox
 from davit.model.registry import AuthConfig
-from davit.services.swarm.expansion import NodeFacts
 from davit.store.paths import Paths
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """What templates may say of this node. architecture: as in the node's description."""
+
+    hostname: str
+    architecture: str
+    os: str = "linux"
 
 
 class Containers(Protocol):

@@ -11,20 +11,12 @@ from dataclasses import dataclass
 
 from davit._pb import swarmkit_pb2 as pb
 from davit.errors import InvalidParameter
+from davit.services.swarm.exec_needs import NodeFacts
 from davit.services.swarm.needs import Dependencies
 from davit.services.swarm.template import TemplateError, expand
 from davit.services.swarm.template_functions import Fields, Function
 
 _GOLANG = "golang"
-
-
-@dataclass(frozen=True)
-class NodeFacts:
-    """What templates may say of this node. architecture: as in the node's description."""
-
-    hostname: str
-    architecture: str
-    os: str = "linux"
 
 
 def name_of(task: pb.Task) -> str:
