@@ -7,10 +7,12 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from ansible_collections.davit.fleet.plugins.module_utils import _registry
 from ansible_collections.davit.fleet.plugins.module_utils._errors import EngineError, NotFound
 from ansible_collections.davit.fleet.plugins.module_utils._http import Connection, Target
 
@@ -21,6 +23,8 @@ _SLOW = 600
 _BLOCK = 1 << 20
 # What davit and Moby say of the beginning of several IDs.
 _AMBIGUOUS = ("ultiple IDs found", "is ambiguous")
+# What registries say, by way of davit and Moby, of a name that is not there.
+_UNKNOWN = re.compile("manifest unknown|name unknown|not found: |NAME_UNKNOWN", re.IGNORECASE)
 Json = Any
 
 
@@ -76,9 +80,41 @@ class Engine:
         status = self.get("info").get("DriverStatus") or []
         return any("containerd.snapshotter" in str(value) for _key, value in status)
 
-    def pull(self, reference: str) -> list[dict[str, Any]]:
-        """Have the engine pull an image; return the progress messages."""
-        return self._stream("POST", ("images", "create"), {"fromImage": reference}, None, {})
+    def pull(
+        self, reference: str, platform: str = "", auth: dict[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Have the engine pull an image; return the progress messages. auth: an AuthConfig."""
+        query = {"fromImage": reference}
+        if platform:
+            query["platform"] = platform
+        return self._stream("POST", ("images", "create"), query, None, _signed(auth))
+
+    def push(self, repository: str, tag: str, auth: dict[str, str]) -> list[dict[str, Any]]:
+        """Have the engine push an image; return the progress messages."""
+        path = ("images", repository, "push")
+        return self._stream("POST", path, {"tag": tag}, None, _signed(auth, always=True))
+
+    def build(
+        self, context: str, query: dict[str, Any], logins: dict[str, dict[str, str]]
+    ) -> list[dict[str, Any]]:
+        """Build an image of a context, a tar on this host; return the progress messages."""
+        headers = {
+            "Content-Type": "application/x-tar",
+            "Content-Length": str(os.path.getsize(context)),
+            "X-Registry-Config": _registry.header(logins),
+        }
+        return self._stream("POST", ("build",), query, _blocks([context]), headers)
+
+    def remote_digest(self, reference: str, auth: dict[str, str]) -> str | None:
+        """The digest that an image has in its registry, None when it is not there."""
+        path = ("distribution", reference, "json")
+        try:
+            answer = self._call("GET", path, {}, headers=_signed(auth))
+        except EngineError as error:
+            if _UNKNOWN.search(error.message):
+                return None
+            raise
+        return str(answer["Descriptor"]["digest"])
 
     def negotiate(self) -> None:
         """Agree on the newest version that both sides speak."""
@@ -111,13 +147,20 @@ class Engine:
         messages = [json.loads(line) for line in text.splitlines() if line.strip()]
         for message in messages:
             if "error" in message:
-                raise EngineError(what, 500, message["error"])
+                raise EngineError(what, 500, message["error"], printed(messages))
         return messages
 
     def _call(
-        self, method: str, path: tuple[str, ...], query: dict[str, Any], body: Json = None
+        self,
+        method: str,
+        path: tuple[str, ...],
+        query: dict[str, Any],
+        body: Json = None,
+        headers: dict[str, str] | None = None,
     ) -> Json:
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers = dict(headers or {})
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         data = json.dumps(body).encode() if body is not None else None
         answer = self._send(method, path, query, data, headers)
         content = _parsed(answer.read())
@@ -151,6 +194,16 @@ class AbsentEngine(Engine):
 
     def keeps_archives_whole(self) -> bool:
         return False
+
+
+def printed(messages: list[dict[str, Any]]) -> str:
+    """What the steps of a build have printed."""
+    return "".join(str(message.get("stream", "")) for message in messages)
+
+
+def _signed(auth: dict[str, str] | None, always: bool = False) -> dict[str, str]:
+    """The header that tells a registry who we are. always: Moby wants one of every push."""
+    return {"X-Registry-Auth": _registry.header(auth or {})} if auth or always else {}
 
 
 def _blocks(parts: list[str]) -> Iterator[bytes]:

@@ -16,12 +16,16 @@ class Unreachable(FleetError):
 
 
 class EngineError(FleetError):
-    """The engine refused a request. status: HTTP status; message: the engine's words."""
+    """The engine refused a request. status: HTTP status; message: the engine's words.
 
-    def __init__(self, what: str, status: int, message: str) -> None:
+    output: what a build had printed until then.
+    """
+
+    def __init__(self, what: str, status: int, message: str, output: str = "") -> None:
         super().__init__(f"{what}: {message}")
         self.status = status
         self.message = message
+        self.output = output
 
 
 class NotFound(EngineError):

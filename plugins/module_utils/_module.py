@@ -37,7 +37,8 @@ COMMON: dict[str, dict[str, Any]] = {
 def make(arguments: dict[str, dict[str, Any]], **rules: Any) -> AnsibleModule:
     """rules: what AnsibleModule checks of the options' combinations."""
     spec = {**arguments, **COMMON}
-    return AnsibleModule(argument_spec=spec, supports_check_mode=True, **rules)
+    # Environments and passwords in lists of objects are nothing for the host's log.
+    return AnsibleModule(argument_spec=spec, supports_check_mode=True, no_log=True, **rules)
 
 
 def engine(module: AnsibleModule) -> Engine:
@@ -63,13 +64,20 @@ def options(module: AnsibleModule, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def validate(
-    path: str, arguments: dict[str, dict[str, Any]], given: list[dict[str, Any]]
+    module: AnsibleModule,
+    path: str,
+    arguments: dict[str, dict[str, Any]],
+    given: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Check a list of objects whose options are another module's. Raises Invalid."""
+    """Check a list of objects whose options are another module's. Raises Invalid.
+
+    What is secret in them does not show in what the module returns.
+    """
     validator = ArgumentSpecValidator(arguments)
     checked = []
     for index, item in enumerate(given):
         result = validator.validate(item)
+        module.no_log_values.update(result._no_log_values)
         if result.error_messages:
             raise Invalid(f"{path}[{index}]: {'; '.join(result.error_messages)}")
         checked.append({name: result.validated_parameters.get(name) for name in arguments})
@@ -118,6 +126,35 @@ def run(
             actions=[action.summary() for action in error.done],
             remaining=[action.summary() for action in error.remaining],
         )
+    except FleetError as error:
+        module.fail_json(msg=str(error))
+    finally:
+        connection.close()
+    module.exit_json(**result)
+
+
+def act(
+    module: AnsibleModule,
+    plan: Callable[[Engine], list[Action]],
+    apply: Callable[[Engine, Action], dict[str, Any]],
+    facts: dict[str, Any],
+) -> None:
+    """Plan one act, and carry it out unless in check mode; ends the module.
+
+    apply: returns what is to be in the result. facts: what is in it anyway.
+    """
+    connection = connect(module)
+    try:
+        actions = plan(connection)
+        result: dict[str, Any] = {
+            "changed": bool(actions),
+            "actions": [action.summary() for action in actions],
+        }
+        result.update(facts)
+        for action in [] if module.check_mode else actions:
+            result.update(apply(connection, action))
+        if module._diff:
+            result["diff"] = diff(actions)
     except FleetError as error:
         module.fail_json(msg=str(error))
     finally:

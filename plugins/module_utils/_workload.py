@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Dict, List
 
 from ansible_collections.davit.fleet.plugins.module_utils import (
@@ -25,9 +24,6 @@ from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetEr
 from ansible_collections.davit.fleet.plugins.module_utils._plan import Action
 
 Declared = Dict[str, List[Dict[str, Any]]]  # kind ("images", …) → list of option dictionaries
-
-
-_ID = re.compile(r"(sha256:)?[0-9a-f]{12,64}\Z")
 
 
 class Partial(FleetError):
@@ -115,7 +111,10 @@ class Workload:
                 (item for item in ids if self._engine.find("images", item, "json")), None
             )
         lacking = self._lacking(options) if ids and present is None else None
-        actions = _image_plan.plan(options, found, ids, present, lacking)
+        latest = None
+        if _image_plan.asks(options, found):
+            latest = _image_plan.latest(self._engine, options)
+        actions = _image_plan.plan(options, found, ids, present, lacking, latest)
         if any(action.verb in ("load", "tag") for action in actions):
             # The image as it will be, for the containers that are planned after it.
             self._images[normal(options["name"])] = {"Id": present or ids[0], "Config": {}}
@@ -180,10 +179,7 @@ class Workload:
     def _find_image(self, name: str) -> dict[str, Any] | None:
         key = normal(name)
         if key not in self._images:
-            found = self._engine.find("images", key, "json")
-            if found is None and _ID.match(name):
-                found = self._engine.find("images", name, "json")
-            self._images[key] = found
+            self._images[key] = _image_plan.find(self._engine, name)
         return self._images[key]
 
     def _named(self, kind: str, name: str) -> dict[str, Any] | None:

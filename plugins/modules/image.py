@@ -15,9 +15,12 @@ description:
   - An archive on the controller is read there, and sent only when the host lacks its image.
 extends_documentation_fragment:
   - davit.fleet.engine
+  - davit.fleet.registry
 options:
   name:
-    description: Reference of the image, V(repository:tag). Without a tag it is V(latest).
+    description:
+      - Reference of the image, V(repository:tag). Without a tag it is V(latest).
+      - V(repository@sha256:…) pins it; such an image is never asked for again.
     type: str
     required: true
   state:
@@ -49,10 +52,19 @@ options:
     type: list
     elements: str
   pull:
-    description: Whether to ask the registry even when an image of that name is there. With O(source=registry).
+    description:
+      - When to go to the registry, with O(source=registry).
+      - V(missing) pulls an image that is not there. V(always) asks the registry each time what it has, in check
+        mode, too, and pulls when that is another one. V(never) means that it must be on the host already.
     type: str
-    choices: [always, missing]
+    choices: [always, missing, never]
     default: missing
+  platform:
+    description:
+      - For what the image must be, V([os/]architecture[/variant]), as in V(linux/arm64). By default what the engine
+        runs on, and any that is there.
+      - An image on the host that is for another one is replaced with O(source=registry), and otherwise an error.
+    type: str
   force:
     description: With O(state=absent), remove the image even when it has other tags or stopped containers use it.
     type: bool
@@ -65,6 +77,13 @@ EXAMPLES = r"""
     name: shop:1.4
     source: controller
     archive: build/shop-1.4.tar
+
+- name: Follow a tag that moves
+  davit.fleet.image:
+    name: registry.example.org/shop:stable
+    pull: always
+    username: fleet
+    password: "{{ registry_password }}"
 
 - name: Remove an old one
   davit.fleet.image:

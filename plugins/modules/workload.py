@@ -139,7 +139,7 @@ def main() -> None:
 
     def declare() -> dict[str, list[dict[str, object]]]:
         return {
-            kind: _module.validate(kind, arguments, module.params[kind])
+            kind: _module.validate(module, kind, arguments, module.params[kind])
             for kind, arguments in KINDS.items()
         }
 

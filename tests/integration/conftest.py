@@ -104,6 +104,45 @@ class Fleet:
             self.client.delete(f"/volumes/{item['Name']}")
 
 
+def play(
+    fleet: Fleet, path: Path, module: str, task: dict[str, Any], *flags: str
+) -> dict[str, Any]:
+    """Run a task in a playbook, ``path``: with the action plugin on the controller.
+
+    Return its result, and what Ansible has printed as ``shown``.
+    """
+    task = {**task, "engine_host": f"unix://{fleet.socket}"}
+    result = path.with_suffix(".result")
+    tasks = [
+        {f"davit.fleet.{module}": task, "register": "done"},
+        {
+            "ansible.builtin.copy": {"content": "{{ done }}", "dest": str(result)},
+            "check_mode": False,
+        },
+    ]
+    path.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    variables = {
+        "ansible_python_interpreter": sys.executable,
+        "ansible_remote_tmp": str(path.with_suffix(".tmp")),
+    }
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,"),
+            *("-c", "local", "-e", json.dumps(variables), str(path), *flags),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_NOCOLOR": "1",
+        },
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {**json.loads(result.read_text()), "shown": done.stdout}
+
+
 @pytest.fixture(scope="session", params=["davit", "moby"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Fleet]:
     """One engine of each flavor for the whole session."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +13,8 @@ import pytest
 from ansible_collections.davit.fleet.plugins.module_utils import _archive, _image_archive
 from ansible_collections.davit.fleet.plugins.plugin_utils import _parcel
 from tests.engine import imagekit
-from tests.integration.conftest import COLLECTIONS, Fleet
+from tests.integration import conftest
+from tests.integration.conftest import Fleet
 
 
 @pytest.fixture
@@ -41,37 +39,8 @@ class Played:
 
 def play(fleet: Fleet, path: Path, task: dict[str, Any], *flags: str) -> Played:
     """Run a task of ``image`` in a playbook."""
-    task = {**task, "engine_host": f"unix://{fleet.socket}"}
-    result = path.with_suffix(".result")
-    tasks = [
-        {"davit.fleet.image": task, "register": "done"},
-        {
-            "ansible.builtin.copy": {"content": "{{ done }}", "dest": str(result)},
-            "check_mode": False,
-        },
-    ]
-    path.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
-    variables = {
-        "ansible_python_interpreter": sys.executable,
-        "ansible_remote_tmp": str(path.with_suffix(".tmp")),
-    }
-    done = subprocess.run(
-        [
-            *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,"),
-            *("-c", "local", "-e", json.dumps(variables), str(path), *flags),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-            "ANSIBLE_NOCOLOR": "1",
-        },
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(result.read_text())
-    return Played(found["changed"], found.get("images_sent", []), done.stdout)
+    found = conftest.play(fleet, path, "image", task, *flags)
+    return Played(found["changed"], found.get("images_sent", []), found["shown"])
 
 
 def test_archive_of_the_controller_is_sent_once(fleet: Fleet, archive: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetError, Invalid
 from ansible_collections.davit.fleet.plugins.module_utils._image_plan import (
     ARGUMENTS,
+    asks,
     chain_ids,
+    fits,
     identity,
     lacking,
     plan,
@@ -36,7 +38,6 @@ def wanted(**options: Any) -> dict[str, Any]:
         ({"source": "host"}, THERE, ["sha256:0", "sha256:1"], None, []),
         ({"source": "registry"}, None, [], None, ["pull"]),
         ({"source": "registry"}, THERE, [], None, []),
-        ({"source": "registry", "pull": "always"}, THERE, [], None, ["pull"]),
         ({"source": "local"}, THERE, [], None, []),
         ({"state": "absent"}, THERE, [], None, ["remove"]),
         ({"state": "absent"}, None, [], None, []),
@@ -80,3 +81,60 @@ def test_image_that_has_to_be_there() -> None:
 def test_archive_is_needed() -> None:
     with pytest.raises(Invalid, match=r"^archive"):
         identity(wanted(source="host", archive=None))
+
+
+def registry_image(**fields: Any) -> dict[str, Any]:
+    """What an engine shows of an image that came from a registry."""
+    digests = ["r.example/app@sha256:d1", "other/app@sha256:d9"]
+    return {**THERE, "RepoDigests": digests, "Os": "linux", "Architecture": "amd64", **fields}
+
+
+@pytest.mark.parametrize(
+    ("options", "latest", "reasons"),
+    [
+        ({"pull": "always"}, "sha256:d1", []),
+        ({"pull": "always"}, "sha256:d2", ["the registry has another one"]),
+        # The digest of the same content in another repository.
+        ({"pull": "always"}, "sha256:d9", ["the registry has another one"]),
+        ({"pull": "always"}, "", ["to see whether there is a newer one"]),
+        ({"pull": "missing"}, None, []),
+        ({"pull": "missing", "platform": "linux/amd64"}, None, []),
+        ({"pull": "missing", "platform": "x86_64"}, None, []),
+        ({"pull": "missing", "platform": "linux/arm64"}, None, ["it is for linux/amd64"]),
+    ],
+)
+def test_pull_of_what_is_there(
+    options: dict[str, Any], latest: str | None, reasons: list[str]
+) -> None:
+    task = wanted(name="r.example/app:1", **options)
+    assert [item.reason for item in plan(task, registry_image(), [], latest=latest)] == reasons
+
+
+@pytest.mark.parametrize(
+    ("options", "found", "asked"),
+    [
+        ({"pull": "always"}, THERE, True),
+        ({"pull": "always"}, None, False),
+        ({"pull": "missing"}, THERE, False),
+        ({"pull": "always", "name": "app@sha256:d1"}, THERE, False),
+        ({"pull": "always", "source": "local"}, THERE, False),
+        ({"pull": "always", "state": "absent"}, THERE, False),
+    ],
+)
+def test_registry_is_asked_only_where_its_answer_counts(
+    options: dict[str, Any], found: dict[str, Any] | None, asked: bool
+) -> None:
+    assert asks(wanted(**options), found) is asked
+
+
+def test_never_pulled() -> None:
+    with pytest.raises(FleetError, match="app:1 is not on the host"):
+        plan(wanted(pull="never"), None, [])
+    with pytest.raises(FleetError, match="is for linux/amd64, not for linux/arm64"):
+        plan(wanted(pull="never", platform="linux/arm64"), registry_image(), [])
+
+
+def test_variants_that_an_image_does_not_tell_fit() -> None:
+    found = registry_image(Architecture="arm")
+    assert fits(found, "linux/arm/v7")
+    assert not fits({**found, "Variant": "v6"}, "linux/arm/v7")
