@@ -6,6 +6,7 @@ tasks, which it tells in ``info``.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import socket
@@ -17,10 +18,19 @@ import pytest
 
 from tests.engine.api.test_streams import make_exec
 from tests.engine.conftest import Davitd, busybox_tar
+from tests.engine.services.build.conftest import context
 from tests.engine.test_daemon import create, remove, start, until
 
 _ROUNDS = 5
 # asyncio's pool of threads grows up to this and is kept (concurrent.futures).
+_DOCKERFILE = """\
+FROM busybox AS made
+COPY a /a
+FROM busybox
+RUN --mount=target=/context --mount=target=/open,rw --mount=from=made,target=/image \\
+    --mount=type=cache,sharing=locked,target=/cache --mount=type=secret,id=s \\
+    echo sleeps; sleep 600
+"""
 _POOL = min(32, (os.cpu_count() or 1) + 4)
 
 
@@ -43,7 +53,8 @@ class Held:
             for line in (own / "mountinfo").read_text().splitlines()
             if f"{davitd.root}/" in line
         }
-        self.files = sorted(os.listdir(davitd.data / "ingest"))
+        places = (davitd.data / "ingest", davitd.data / "containers", davitd.run / "secrets")
+        self.files = [name for place in places if place.exists() for name in os.listdir(place)]
         self.children = (own / f"task/{davitd.pid}/children").read_text().split()
         info = davitd.client.get("/info").json
         self.tasks = info["NGoroutines"]
@@ -72,14 +83,16 @@ class Target:
         self.still = create(self.client, "true")
         self.container = start(self.client, "sh", "-c", "while :; do echo tick; sleep 0.1; done")
 
-    def send(self, method: str, path: str, body: bytes = b"", length: int = -1) -> socket.socket:
+    def send(
+        self, method: str, path: str, body: bytes = b"", length: int = -1, headers: str = ""
+    ) -> socket.socket:
         """Begin a request; length: what is announced, when it is not the body's."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(20)
         connection.connect(str(self.davitd.socket))
         connection.sendall(
             f"{method} {path} HTTP/1.1\r\nHost: x\r\n"
-            f"Content-Length: {len(body) if length < 0 else length}\r\n\r\n".encode()
+            f"{headers}Content-Length: {len(body) if length < 0 else length}\r\n\r\n".encode()
             + body
         )
         return connection
@@ -154,6 +167,29 @@ class Target:
     def save(self) -> socket.socket:
         return self.follow("/images/get?names=busybox")
 
+    def build(self) -> socket.socket:
+        """A build whose command runs, with mounts of all kinds, and a secret."""
+        body = context(_DOCKERFILE, {"a": "a"})
+        secret = base64.urlsafe_b64encode(b'{"s": "c2VjcmV0"}').decode()
+        connection = self.send(
+            "POST", "/build?nocache=1", body, headers=f"X-Davit-Secrets: {secret}\r\n"
+        )
+        said = b""
+        while b"sleeps" not in said.partition(b"Running in")[2]:
+            said += connection.recv(4096)
+            assert b"error" not in said, said
+        return connection
+
+    def build_from_half_a_context(self) -> socket.socket:
+        body = context("FROM busybox\n", {"a": "a" * (1 << 20)})
+        return self.send("POST", "/build", body[: len(body) // 2], len(body))
+
+    def session(self) -> socket.socket:
+        upgrade = "Connection: Upgrade\r\nUpgrade: h2c\r\n"
+        connection = self.send("POST", "/session", headers=upgrade)
+        assert b"101" in connection.recv(4096)
+        return connection
+
     def half_a_head(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(self.davitd.socket))
@@ -200,6 +236,9 @@ def leave_suddenly(connection: socket.socket) -> None:
         Target.copy_in,
         Target.copy_into_what_is_still,
         Target.save,
+        Target.build,
+        Target.build_from_half_a_context,
+        Target.session,
         Target.half_a_head,
     ],
 )

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from tests.engine.client import UnixConnection
 from tests.engine.conftest import Davitd
 from tests.engine.services.build.conftest import Builder, context
 
-DOCKERFILE = "FROM busybox\nRUN echo done > /done\nRUN sleep 600\n"
+DOCKERFILE = """\
+FROM busybox
+RUN echo done > /done
+RUN --mount=target=/context,rw --mount=from=busybox,target=/image --mount=type=secret,id=s \\
+    --mount=type=cache,sharing=locked,target=/cache sleep 600
+"""
+_SECRET = {"X-Davit-Secrets": base64.urlsafe_b64encode(b'{"s": "c2VjcmV0"}').decode()}
 
 
 @contextmanager
 def begun(davitd: Davitd) -> Iterator[str]:
     """A build whose second command runs; gives the ID of its container."""
     with closing(UnixConnection(davitd.socket)) as connection:
-        connection.request("POST", "/build", context(DOCKERFILE, {}))
+        connection.request("POST", "/build", context(DOCKERFILE, {}), _SECRET)
         response = connection.getresponse()
         while b"Step 3/3" not in response.readline():
             pass
@@ -33,11 +41,14 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def left(davitd: Davitd) -> list[str]:
-    """Containers, and directories of the build or of trees that it mounted."""
+    """Containers, mounts, and directories of the build or of trees that it mounted, secrets."""
     rows = davitd.client.get("/containers/json", all=True).json
     places = [davitd.data / "containers", davitd.run / "containers", davitd.data / "ingest"]
+    places += [davitd.run / "secrets", davitd.run / "m"]
     entries = [str(entry) for place in places if place.exists() for entry in place.iterdir()]
-    return [row["Id"] for row in rows] + entries
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    mounts = [mount for mount in mounts if mount.startswith(f"{davitd.root}/")]
+    return [row["Id"] for row in rows] + entries + [m for m in mounts if "/containers/" in m]
 
 
 def test_a_client_that_goes_away_ends_the_build(builder: Builder) -> None:
@@ -53,6 +64,7 @@ def test_nothing_stays_of_a_build_that_davitd_did_not_survive(davitd: Davitd) ->
     with begun(davitd):
         davitd.kill()
     assert any((davitd.data / "containers").iterdir())
+    assert any((davitd.run / "secrets").iterdir())
     davitd.start()
     until(lambda: not left(davitd))
     again = Builder(davitd).build(DOCKERFILE.replace("sleep 600", "true"))
