@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import stat
 import subprocess
+import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,6 +203,14 @@ def walk(root: Path) -> dict[str, Any]:
             if there.st_nlink > 1 and not stat.S_ISDIR(there.st_mode):
                 found[name]["same as"] = names.setdefault(there.st_ino, name)
     return found
+
+
+def members(archive: bytes) -> dict[str, bytes]:
+    """The files of an archive by their paths."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return {
+            entry.name: file.read() for entry in tar if (file := tar.extractfile(entry)) is not None
+        }
 
 
 def _contents(path: Path, there: os.stat_result) -> str | int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ import pytest
 from tests.engine.conftest import Davitd
 from tests.engine.imagekit import docker_archive
 from tests.engine.interop.images import RICH, SIBLING, rich
-from tests.engine.interop.peers import Docker, Libpod, assert_same_files, files_of
+from tests.engine.interop.peers import Docker, Libpod, assert_same_files, files_of, members
 
 # What says something of the engine, not of the image.
 _OF_THE_ENGINE = {"GraphDriver", "Metadata", "RepoTags", "RepoDigests"}
@@ -26,13 +24,6 @@ _OF_CONTAINERS |= {f"etc/{name}" for name in ("hostname", "hosts", "mtab", "reso
 def forget(peer: Docker, *images: str) -> None:
     for image in images:
         assert peer.client.delete(f"/images/{image}", force=True).status == 200
-
-
-def members(archive: bytes) -> dict[str, bytes]:
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        return {
-            entry.name: file.read() for entry in tar if (file := tar.extractfile(entry)) is not None
-        }
 
 
 @pytest.mark.parametrize("image", ["rich:0", "sibling:1"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from tests.engine import imagekit
 from tests.engine.conftest import Davitd
 from tests.engine.imagekit import Built, busybox, docker_archive, files
 from tests.engine.interop.images import rich
-from tests.engine.interop.peers import Docker, assert_same_files
+from tests.engine.interop.peers import Docker, assert_same_files, members, skopeo
+from tests.engine.registrykit import Shelf
 
 _DOCKERFILE = """\
 FROM rich:0 AS first
@@ -32,12 +34,8 @@ COPY --from=first /opaque /
 """
 
 
-def context(**contents: str) -> bytes:
-    return files(contents)
-
-
-def build(peer: Docker, tag: str, target: str, dockerfile: str = _DOCKERFILE) -> None:
-    body = context(Dockerfile=dockerfile, file="contents")
+def build(peer: Docker, tag: str, target: str) -> None:
+    body = files({"Dockerfile": _DOCKERFILE, "file": "contents"})
     answer = peer.client.request(
         "POST", "/build", body, query={"t": tag, "target": target, "networkmode": "none"}
     )
@@ -153,9 +151,80 @@ def test_a_tag_that_moved(davit: Docker, dockerd: Docker, address: str) -> None:
     assert listed(davit)[images[0].id]["RepoTags"] == []
 
 
-@pytest.mark.parametrize("form", ["image", "index"])
-def test_what_a_registry_has(davit: Docker, dockerd: Docker, address: str, form: str) -> None:
+@pytest.mark.parametrize("form", ["image", "oci", "index"])
+def test_what_a_registry_has(
+    davit: Docker, dockerd: Docker, address: str, tmp_path: Path, form: str
+) -> None:
     name = f"{address}/both/{form}:1"
     davit.push("rich:0", name)
+    if form == "oci":
+        skopeo("copy", f"docker://{name}", f"oci:{tmp_path}/layout:1")
+        skopeo("copy", f"oci:{tmp_path}/layout:1", f"docker://{name}")
+    elif form == "index":
+        Shelf(address, f"both/{form}").index("1", rich(0), rich(3200, "s390x"))
     shown = [peer.client.get(f"/distribution/{name}/json").json for peer in (davit, dockerd)]
+    if form == "oci":
+        # dockerd 20.10 does not look into these.
+        assert shown[1]["Platforms"] is None
+        shown[1]["Platforms"] = [dict(rich(0).platform)]
     assert shown[0] == shown[1]
+
+
+_RARE = {
+    "offset": {"created": "2024-01-01T00:00:00.123456789+02:00"},
+    "before-all-times": {
+        "created": "0001-01-01T00:00:00Z",
+        "history": [{"created": "0001-01-01T00:00:00Z"}],
+    },
+    "unknown-fields": {
+        "created": imagekit.CREATED,
+        "config": {"Cmd": ["a"], "Tomorrow": 1},
+        "tomorrow": {"a": []},
+    },
+    "everything": {
+        "created": imagekit.CREATED,
+        "author": "me",
+        "comment": "said",
+        "docker_version": "20",
+        "container": "abc",
+        "variant": "v2",
+        "config": {
+            "Hostname": "host",
+            "Domainname": "domain",
+            "User": "user",
+            "AttachStdin": True,
+            "Tty": True,
+            "OpenStdin": True,
+            "StdinOnce": True,
+            "Env": ["A"],
+            "Cmd": [],
+            "ArgsEscaped": True,
+            "Image": "sha256:abc",
+            "Entrypoint": [],
+            "NetworkDisabled": True,
+            "MacAddress": "02:42:ac:11:00:02",
+            "StopSignal": "9",
+            "StopTimeout": 3,
+            "ExposedPorts": {"80": {}},
+            "Healthcheck": {"Test": ["NONE"]},
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("rare", _RARE)
+def test_rare_configurations(davit: Docker, dockerd: Docker, rare: str) -> None:
+    data = files({"a": rare})
+    diff_ids = {"type": "layers", "diff_ids": [imagekit.digest(data)]}
+    history = [{"created": imagekit.CREATED, "created_by": "hand"}]
+    whole = {"os": "linux", "architecture": "amd64", "config": {}, "history": history}
+    config = json.dumps({**whole, "rootfs": diff_ids, **_RARE[rare]}).encode()
+    name = imagekit.digest(config).removeprefix("sha256:") + ".json"
+    entry = {"Config": name, "RepoTags": [f"rare:{rare}"], "Layers": ["layer.tar"]}
+    archive = {"layer.tar": data, name: config, "manifest.json": json.dumps([entry]).encode()}
+    for peer in (davit, dockerd):
+        peer.load(files(archive))
+        assert peer.id_of(f"rare:{rare}") == imagekit.digest(config)
+    assert told(davit, f"rare:{rare}") == told(dockerd, f"rare:{rare}")
+    # What is not understood goes on as it came.
+    assert config in members(davit.save(f"rare:{rare}")).values()

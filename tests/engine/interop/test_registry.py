@@ -131,6 +131,9 @@ def test_an_index_of_two_platforms(
         peer.pull(name, platform="linux/s390x")
         assert peer.inspect(name)["Architecture"] == "s390x"
     assert davit.id_of(name) == dockerd.id_of(name)
+    # A digest names one image. To davit that is the one that was asked for last.
+    assert davit.digests(name) == [reference(name)]
+    assert dockerd.digests(name) == []
     assert_same_files(davit, dockerd, name)
 
 
