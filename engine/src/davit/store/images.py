@@ -93,8 +93,10 @@ class ImageStore:
         self,
         wishes: Iterable[tuple[Image, Iterable[str]]],
         manifests: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
+    ) -> dict[str, Image]:
         """Insert images, or give present ones further names, in one transaction.
+
+        Returns all that changed, by ID. (By then they may have been changed again, or removed.)
 
         manifests: what an image's manifest is from now on, by image ID.
 
@@ -118,6 +120,7 @@ class ImageStore:
             if wish.id in manifests:
                 changed[wish.id] = replace(changed[wish.id], manifest=manifests[wish.id])
         await self.change(changed.values())
+        return changed
 
     def _named(self, reference: Reference) -> Image | None:
         if not reference.digest:

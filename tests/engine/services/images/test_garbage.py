@@ -1,16 +1,22 @@
 """Layers that no image names: how long they stay, and who keeps them."""
 
 import asyncio
+import contextlib
+import io
+import itertools
 import os
+import tarfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from davit.errors import InvalidParameter
+from davit.errors import InvalidParameter, NotFound
 from davit.model.filters import Filters
+from davit.model.image import CommitSource, CommitWish
 from davit.services.images import load as loading
-from tests.engine.imagekit import busybox, chunks, docker_archive, files
+from tests.engine.imagekit import Built, busybox, chunks, docker_archive, files
 from tests.engine.services.images.conftest import EMPTY, Kit
 
 IMAGE = busybox("box:1", extra=[files({"a": "1"}), files({"b": "2"})])
@@ -143,3 +149,66 @@ async def test_the_timer_collects(kit: Kit) -> None:
     collecting.cancel()
     await asyncio.wait([collecting])
     assert (await kit.contents())["layers"] == []
+
+
+async def test_everybody_at_once(kit: Kit) -> None:
+    """Without a grace period whatever is not held goes at once; nobody loses what he works with."""
+    kit.grace = 0
+    await kit.restart()
+    shared = files({"shared": bytes(200_000)})
+    done: Counter[str] = Counter()
+
+    async def repeat(work: Callable[[int], Awaitable[object]]) -> None:
+        for number in itertools.count():
+            if loading.done():
+                return
+            with contextlib.suppress(NotFound):
+                await work(number)
+                done[work.__name__] += 1
+            await asyncio.sleep(0.001)
+
+    async def load(number: int) -> None:
+        built = Built(layers=[shared, files({"own": str(number % 3)})], tags=[f"box:{number % 3}"])
+        (image,) = await kit.images.load(chunks(docker_archive(built)), kit.lines.append)
+        assert image.id == built.id
+
+    async def save(number: int) -> None:
+        archive = b"".join([piece async for piece in kit.images.save([f"box:{number % 3}"])])
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            assert "manifest.json" in tar.getnames()
+
+    async def commit(number: int) -> None:
+        image = kit.images.resolve(f"box:{number % 3}")
+        source = CommitSource(
+            container="c" * 64,
+            upper=str(kit.paths.data / "upper"),
+            image_id=image.id,
+            layers=image.layers,
+            config=image.config.config,
+            paths=frozenset(),
+        )
+        await kit.images.commit(source, CommitWish(tag=f"committed:{number % 2}"))
+
+    async def remove(number: int) -> None:
+        await kit.images.remove(f"box:{number % 3}", force=True)
+
+    async def prune(_: int) -> None:
+        await kit.images.prune(Filters({"dangling": ["false"]}))
+
+    async def sweep(_: int) -> None:
+        await kit.images.content.sweep(every=True)
+
+    async def load_all() -> None:
+        for number in range(20):
+            await load(number)
+
+    loading = asyncio.create_task(load_all())
+    others = (load, save, save, commit, remove, prune, sweep)
+    await asyncio.gather(loading, *map(repeat, others))
+    assert min(done[work.__name__] for work in others) > 0, done
+    for image in kit.rows.all():
+        for directory in kit.images.directories(image.layers):
+            assert os.listdir(directory)
+        assert [piece async for piece in kit.images.save([image.id])]
+    await prune(0)
+    assert await kit.contents() == EMPTY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import json
@@ -235,6 +236,30 @@ async def test_a_manifest_that_does_not_fit_any_more_is_made_anew(
     await pushes.kit.images.tag(built.id, f"{address}/both:1")
     await pushes.push(f"{address}/both:1")
     assert pushes.digest() == mine
+
+
+async def test_what_is_removed_meanwhile_is_pushed_and_then_gone(
+    pushes: Pushes, proxy: FaultyProxy, address: str
+) -> None:
+    built = busybox(extra=[files({"gone": "soon"})])
+    await pushes.load(f"{proxy.address}/leaving:1", built)
+    proxy.faults = [Fault("/leaving/blobs/uploads/", status=503, times=2)]
+    retrying = asyncio.Event()
+
+    def report(line: Progress) -> None:
+        if line.status.startswith("Retrying"):
+            retrying.set()
+
+    name = Reference.parse(f"{proxy.address}/leaving:1")
+    pushing = asyncio.create_task(pushes.pusher.push(name, Credentials(), report))
+    await asyncio.wait_for(retrying.wait(), 20)
+    await pushes.kit.images.remove(built.id, force=True)
+    assert len(pushes.kit.layers.all()) == 2
+    await pushing
+    assert manifest(address, "leaving", "1")["config"]["digest"] == built.id
+    assert pushes.kit.rows.all() == []
+    await pushes.kit.images.prune(Filters({}))
+    assert await pushes.kit.contents() == EMPTY
 
 
 async def test_all_tags(pushes: Pushes, address: str) -> None:

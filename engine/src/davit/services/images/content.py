@@ -92,9 +92,17 @@ class Content:
 
     @contextmanager
     def hold(self) -> Iterator[set[str]]:
-        """Give a set of diff IDs; the layers in it are not swept meanwhile."""
+        """Give a set of digests; layers (diff IDs) and blobs in it are not swept meanwhile."""
         with _listed(self._held) as held:
             yield held
+
+    @contextmanager
+    def hold_images(self, images: Iterable[Image]) -> Iterator[None]:
+        """Keep all that is on disk of these images, even when they are removed meanwhile."""
+        with self.hold() as held:
+            for image in images:
+                held.update((*image.layers, image.id, image.manifest))
+            yield
 
     @contextmanager
     def pin(self) -> Iterator[set[str]]:
@@ -186,13 +194,15 @@ class Content:
         async with self._lock:
             try:
                 await asyncio.to_thread(write)
-                await self.rows.tag([(self._row(image), image.tags) for image in images], manifests)
+                stored = await self.rows.tag(
+                    [(self._row(image), image.tags) for image in images], manifests
+                )
             except BaseException as error:
                 await self._sweep(set(by_diff))
                 if isinstance(error, OSError):
                     raise self.unpacker.failure(error) from error
                 raise
-            return [self.rows.get(image.id) for image in images]
+            return [stored[image.id] for image in images]
 
     def _came_with(self, new: NewImage) -> bool:
         """Whether the manifest is worth keeping: pushed again, the image can have its digest."""
@@ -223,6 +233,7 @@ class Content:
         names = self.layers.forget(one for one, seconds in due.items() if seconds <= 0)
         blobs = {digest for image in self.rows.all() for digest in (image.id, image.manifest)}
         blobs.update(layer.blob for layer in self.layers.all())
+        blobs.update(held)
 
         def apply() -> None:
             for diff_id in orphans & held:

@@ -148,10 +148,8 @@ class Puller:
     ) -> Image:
         known = self._content.rows.find(manifest.config.digest)
         if known is not None:
-            body = await asyncio.to_thread(self._content.blobs.read, known.id)
-            lacking = tuple(name for name in names if not _has(known, name))
-            new = NewImage(body=body, config=known.config, tags=lacking, manifest=document)
-            return (await self._content.commit([new], []))[0]
+            with self._content.hold_images([known]):
+                return await self._name(known, document, names)
         body = await fetch_config(source.repository, manifest.config)
         config = read_config(body, manifest.config.digest)
         with self._content.hold() as held:
@@ -159,6 +157,13 @@ class Puller:
             await self._layers(source, manifest, config, report)
             new = NewImage(body=body, config=config, tags=tuple(names), manifest=document)
             return (await self._content.commit([new], []))[0]
+
+    async def _name(self, known: Image, document: bytes, names: list[str]) -> Image:
+        """Give an image that is here the names that it lacks."""
+        body = await asyncio.to_thread(self._content.blobs.read, known.id)
+        lacking = tuple(name for name in names if not _has(known, name))
+        new = NewImage(body=body, config=known.config, tags=lacking, manifest=document)
+        return (await self._content.commit([new], []))[0]
 
     async def _layers(
         self, source: Source, manifest: Manifest, config: ImageConfig, report: Report

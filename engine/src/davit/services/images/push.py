@@ -56,10 +56,9 @@ class Pusher:
             reference.domain, reference.path, credentials, "pull,push"
         )
         try:
-            async with opening as repository:
-                for tag, image in chosen:
-                    with self._content.hold() as held:
-                        held.update(image.layers)
+            with self._content.hold_images(image for _, image in chosen):
+                async with opening as repository:
+                    for tag, image in chosen:
                         await self._push(repository, reference, tag, image, report)
         except Unauthorized as error:
             raise refusal(reference, error) from None
@@ -110,14 +109,14 @@ class Pusher:
         kind, body = kept or _manifest(image.id, len(config), layers)
         await again(lambda: upload.put_manifest(repository, tag, kind, body))
         digest = digest_of(body)
-        await self._content.rows.tag([(image, [f"{reference.repository}@{digest}"])])
+        if self._content.rows.find(image.id) is not None:  # it may have been removed meanwhile
+            await self._content.rows.tag([(image, [f"{reference.repository}@{digest}"])])
         report(Progress(status=f"{tag}: digest: {digest} size: {len(body)}"))
         report(Progress(aux={"Tag": tag, "Digest": digest, "Size": len(body)}))
 
     def _kept(self, image: Image) -> tuple[str, bytes] | None:
         """The manifest that the image came with, and its media type, if its layers are the same."""
-        image = self._content.rows.find(image.id) or image
-        if not image.manifest or not self._content.blobs.has(image.manifest):
+        if not image.manifest:
             return None
         body = self._content.blobs.read(image.manifest)
         blobs = [self._content.layers.get(diff_id).blob for diff_id in image.layers]

@@ -62,8 +62,7 @@ def choose(content: Content, names: Iterable[str]) -> list[Choice]:
 async def save(content: Content, chosen: Iterable[Choice]) -> AsyncGenerator[bytes, None]:
     """Yield the archive. Raises SystemFailure when a layer is damaged on disk."""
     chosen = list(chosen)
-    with content.hold() as held:
-        held.update(layer for choice in chosen for layer in choice.image.layers)
+    with content.hold_images(choice.image for choice in chosen):
         async with aclosing(drawn(_archive(content, chosen))) as pieces:
             async for piece in pieces:
                 yield piece
