@@ -10,13 +10,13 @@ import platform
 import signal
 import subprocess
 import sys
-import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
 from tests.bench import builds, clients, images, lifecycle, memory, playbook, report
 from tests.bench.engines import (
     Engine,
+    disk,
     enter_namespaces,
     import_busybox,
     start_davit,
@@ -34,7 +34,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     with contextlib.ExitStack() as stack:
-        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="davit-bench-")))
+        root = stack.enter_context(disk())
         moby = stack.enter_context(start_moby(root / "moby"))
         davit = stack.enter_context(start_davit(root / "davit"))
         for engine in (moby, davit):

@@ -57,15 +57,20 @@ class BlobWriter:
         """Give the descriptor back: all is written, and an archive may bring thousands of blobs."""
         self._file.close()
 
-    def commit(self) -> str:
-        """Put the blob under its digest, durably, and return that."""
+    def commit(self, *, durable: bool = True) -> str:
+        """Put the blob under its digest and return that.
+
+        durable: wait until it is on disk. Whoever does not must sync before anything names it.
+        """
         self.close()
-        with self._path.open("rb") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with self._path.open("rb") as file:
+                os.fsync(file.fileno())
         digest = self.digest
         target = self._store.path(digest)
         self._path.rename(target)
-        files.sync_directory(target.parent)
+        if durable:
+            files.sync_directory(target.parent)
         return digest
 
     def discard(self) -> None:

@@ -104,14 +104,17 @@ class LayerStore:
         return path
 
     def commit(self, staged: Path, layer: Layer) -> None:
-        """Take a staged tree in. A layer that is there already is kept, the new one discarded."""
+        """Take a staged tree in. A layer that is there already is kept, the new one discarded.
+
+        It is on disk after ``sync`` only.
+        """
         if layer.diff_id in self._layers:
             self.discard(staged)
             return
         name = self._free_name(layer.diff_id)
         record = self._record(name)
         # The tree comes last: a record without one is removed at the next start.
-        self._write(record, layer)
+        self._write(record, layer, durable=False)
         staged.rename(self._root / name)
         self._layers[layer.diff_id] = layer
         self._names[layer.diff_id] = name
@@ -168,9 +171,9 @@ class LayerStore:
             files.sync_filesystem(self._root)
             self._unsynced -= unsynced
 
-    def _write(self, record: Path, layer: Layer) -> None:
+    def _write(self, record: Path, layer: Layer, *, durable: bool = True) -> None:
         body = {**msgspec.structs.asdict(layer), "boot": self._boot}
-        files.write_atomic(record, codec.encode(body))
+        files.write_atomic(record, codec.encode(body), durable=durable)
 
     def _free_name(self, diff_id: str) -> str:
         digits = diff_id.removeprefix("sha256:")

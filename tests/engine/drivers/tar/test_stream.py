@@ -3,12 +3,16 @@ import bz2
 import gzip
 import io
 import lzma
+import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 
 import pytest
 import zstandard
 
+from davit.drivers.tar import compression
 from davit.drivers.tar.compression import decompressed
 from davit.drivers.tar.stream import Source, feed
 from davit.errors import InvalidParameter
@@ -37,21 +41,43 @@ async def test_a_thread_reads_what_arrives_in_the_loop() -> None:
 
 
 async def test_the_sender_is_held_back() -> None:
-    """No more than one chunk is taken before it is read."""
+    """No more than a MiB (and a chunk) is taken before it is read, and nothing of it is lost."""
+    chunk = 100 << 10
+    sent = taken = most = 0
+
+    async def many() -> AsyncIterator[bytes]:
+        nonlocal sent, most
+        for number in range(100):
+            sent += chunk
+            most = max(most, sent - taken)
+            yield bytes([number]) * chunk
+
+    def work(source: Source) -> bytes:
+        nonlocal taken
+        found = bytearray()
+        while data := source.read(30_000):
+            taken += len(data)
+            found += data
+        return bytes(found)
+
+    expected = b"".join(bytes([number]) * chunk for number in range(100))
+    assert await feed(many(), work) == expected
+    assert most <= (1 << 20) + 2 * chunk
+
+
+async def test_what_nobody_reads_is_left_to_the_sender() -> None:
+    """Who has enough returns at once, and the chunks can be closed."""
     sent = 0
 
-    async def endless() -> AsyncIterator[bytes]:
+    async def endless() -> AsyncGenerator[bytes, None]:
         nonlocal sent
         while True:
             sent += 1
-            yield b"x" * 10
+            yield b"x" * 1000
 
-    def work(source: Source) -> None:
-        for _ in range(20):
-            source.read(5)
-
-    await feed(endless(), work)
-    assert sent == 10
+    async with aclosing(endless()) as source:
+        assert await feed(source, lambda reader: reader.read(5)) == b"xxxxx"
+    assert sent < 2000
 
 
 async def test_errors_of_both_sides_come_out() -> None:
@@ -163,3 +189,16 @@ def test_frames_that_follow_each_other(packed: bytes, step: int) -> None:
             return self._rest.read(min(size, step))
 
     assert read_all(decompressed(Slow())) == DATA
+
+
+def test_without_isal_zlib_reads_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "isal", None)
+    compression._inflate.cache_clear()
+    try:
+        packed = gzip.compress(DATA)
+        assert read_all(decompressed(io.BytesIO(packed))) == DATA
+        with pytest.raises(InvalidParameter, match="damaged"):
+            read_all(decompressed(io.BytesIO(packed[:20] + b"\xff" * 50 + packed[70:])))
+        assert compression._inflate().error is zlib.error
+    finally:
+        compression._inflate.cache_clear()

@@ -4,6 +4,7 @@ import stat
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,9 +73,27 @@ def test_the_last_name_of_a_file_says_whose_it_is(root: Path) -> None:
 def test_a_hard_link_that_says_the_same_takes_no_capability(root: Path) -> None:
     value = bytes.fromhex("0100000200040000000000000000000000000000")
     attribute = {"SCHILY.xattr.security.capability": value.decode("utf-8", "surrogateescape")}
-    fields = {"mode": 0o755, "uid": 5, "gid": 6}
+    fields: dict[str, Any] = {"mode": 0o755, "uid": 5, "gid": 6}
     put(root, member("f", b"1", pax_headers=attribute, **fields), hard_link("l", "f", **fields))
     assert os.getxattr(root / "f", "security.capability") == value
+
+
+def test_files_do_not_take_their_directorys_group(root: Path) -> None:
+    """A set-group-ID directory would give it to them."""
+    put(
+        root,
+        directory("d", 0o2755, gid=8),
+        member("d/roots", b"1"),
+        member("d/own", b"1", uid=3, gid=4),
+        member("d/set", b"1", mode=0o6755),
+    )
+    there = {name: (root / "d" / name).stat() for name in ("roots", "own", "set")}
+    assert {name: (it.st_uid, it.st_gid) for name, it in there.items()} == {
+        "roots": (0, 0),
+        "own": (3, 4),
+        "set": (0, 0),
+    }
+    assert stat.S_IMODE(there["set"].st_mode) == 0o6755
 
 
 @FORMATS

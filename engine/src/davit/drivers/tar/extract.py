@@ -23,6 +23,7 @@ class Extractor(TreeWriter):
     def __init__(self, root: Root, reader: TarReader, below: list[str], *, replace: bool) -> None:
         super().__init__(root, reader)
         self.whiteouts = False
+        self.inherits = True
         self._below = below
         self._replace = replace
 

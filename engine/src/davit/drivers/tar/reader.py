@@ -7,6 +7,7 @@ Source: POSIX.1-2017 ``pax``; GNU tar manual, "Basic Tar Format" and "Storing Sp
 
 from __future__ import annotations
 
+import struct
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,12 @@ _LONGEST_HEADER = 8 << 20
 _LONGEST_NAME = 4095
 _XATTR = "SCHILY.xattr."
 _HOLE_END = (0, 0)
+_END = bytes(BLOCK)
+# Not read: the magic and the names of user and group.
+_HEADER = struct.Struct("100s 8s 8s 8s 12s 12s 8s c 100s 72x 8s 8s 155s 12x")
+_NEGATIVE = 0xFF
+_BASE_256 = (0x80, _NEGATIVE)
+_ID_END, _SIZE_END = 1 << 32, 1 << 63
 
 
 @dataclass
@@ -58,6 +65,9 @@ class TarReader:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        # Read in large pieces: headers and most files are smaller than what reading costs.
+        self._buffer = b""
+        self._at = 0
         self._left = 0
         self._padding = 0
         self._globals: dict[str, bytes] = {}
@@ -72,7 +82,7 @@ class TarReader:
         wanted = min(size, self._left)
         if wanted <= 0:
             return b""
-        data = self._source.read(wanted)
+        data = self._some(wanted)
         if not data:
             raise InvalidParameter(
                 f"the tar archive is truncated: {self._left} more bytes of a file were expected"
@@ -88,28 +98,27 @@ class TarReader:
             block = self._block()
             if block is None:
                 return None
-            info = _parse(block)
-            if info is None:
+            entry = _parse(block)
+            if entry is None:
                 self.ended = True
                 return None
-            if info.size < 0:
-                raise InvalidParameter(f"the tar archive is damaged: negative size {info.size}")
-            self._left = info.size if _has_contents(info.type) else 0
+            if entry.size < 0:
+                raise InvalidParameter(f"the tar archive is damaged: negative size {entry.size}")
+            self._left = entry.stored
             self._padding = -self._left % BLOCK
-            if info.type == tarfile.XGLTYPE:
+            if entry.type == tarfile.XGLTYPE:
                 self._extend(self._globals)
-            elif info.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
+            elif entry.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
                 self._extend(pax)
-            elif info.type == tarfile.GNUTYPE_LONGNAME:
+            elif entry.type == tarfile.GNUTYPE_LONGNAME:
                 long_name = _text(self._header_text().rstrip(b"\0"))
-            elif info.type == tarfile.GNUTYPE_LONGLINK:
+            elif entry.type == tarfile.GNUTYPE_LONGLINK:
                 long_link = _text(self._header_text().rstrip(b"\0"))
             else:
                 break
-        entry = _entry(info)
         entry.name = long_name or entry.name
         entry.linkname = long_link or entry.linkname
-        if info.type == tarfile.GNUTYPE_SPARSE:
+        if entry.type == tarfile.GNUTYPE_SPARSE:
             self._gnu_sparse(entry, block)
         if pax or self._globals:
             self._apply({**self._globals, **pax}, entry)
@@ -211,73 +220,116 @@ class TarReader:
 
     def _block(self) -> bytes | None:
         """Return the next header block, None when the stream ends cleanly before it."""
-        first = self._source.read(BLOCK)
+        first = self._some(BLOCK)
         if not first:
             return None
         return first if len(first) == BLOCK else first + self._source_exactly(BLOCK - len(first))
 
     def _source_exactly(self, size: int) -> bytes:
-        data = self._source.read(size)
+        data = self._some(size)
         while len(data) < size:
-            more = self._source.read(size - len(data))
+            more = self._some(size - len(data))
             if not more:
                 raise InvalidParameter("the tar archive is truncated: it ends inside a block")
             data += more
         return data
 
+    def _some(self, size: int) -> bytes:
+        """Return up to ``size`` bytes, empty at the end of the stream."""
+        at = self._at
+        if at == len(self._buffer):
+            if size >= CHUNK:
+                return self._source.read(size)
+            self._buffer, at = self._source.read(CHUNK), 0
+        data = self._buffer[at : at + size]
+        self._at = at + len(data)
+        return data
 
-def _parse(block: bytes) -> tarfile.TarInfo | None:
-    """Return the header, None for the end mark. Raises InvalidParameter."""
-    if not block.strip(b"\0"):
+
+def _parse(block: bytes) -> Entry | None:
+    """Return the header's entry, None for the end mark. Raises InvalidParameter."""
+    if block == _END:
         return None
+    (name, mode, uid, gid, size, mtime, checksum, kind, link, major, minor, prefix) = (
+        _HEADER.unpack(block)
+    )
     try:
-        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except (tarfile.HeaderError, ValueError) as error:
+        stated = _octal(checksum)
+        if stated != _unsigned(block) and stated != _signed(block):
+            raise ValueError("bad checksum")
+        name = name.partition(b"\0")[0]
+        if kind == tarfile.AREGTYPE and name.endswith(b"/"):
+            kind = tarfile.DIRTYPE  # how the oldest archives tell a directory
+        prefix = prefix.partition(b"\0")[0]
+        if prefix and kind not in tarfile.GNU_TYPES:
+            name = prefix + b"/" + name
+        contents = _octal(size)
+        stored = contents if _has_contents(kind) else 0
+        is_device = kind in (tarfile.CHRTYPE, tarfile.BLKTYPE)
+        return Entry(
+            name=_text(name),
+            type=kind,
+            mode=_octal(mode) & 0o7777,
+            uid=_octal(uid),
+            gid=_octal(gid),
+            size=stored,
+            stored=stored,
+            mtime=_octal(mtime) * 10**9,
+            linkname=_text(link.partition(b"\0")[0]),
+            major=_octal(major) if is_device else 0,
+            minor=_octal(minor) if is_device else 0,
+        )
+    except ValueError as error:
         raise InvalidParameter(f"this is not a tar archive, or it is damaged: {error}") from None
 
 
-def _entry(info: tarfile.TarInfo) -> Entry:
-    contents = _has_contents(info.type)
-    return Entry(
-        name=info.name,
-        type=info.type,
-        mode=info.mode & 0o7777,
-        uid=info.uid,
-        gid=info.gid,
-        size=info.size if contents else 0,
-        stored=info.size if contents else 0,
-        mtime=int(info.mtime) * 10**9,
-        linkname=info.linkname,
-        major=info.devmajor,
-        minor=info.devminor,
-    )
+def _octal(raw: bytes) -> int:
+    """Octal text, or base-256 when the first bit is set, then with a sign."""
+    if raw[0] in _BASE_256:
+        return int.from_bytes(raw[1:], "big") - (raw[0] == _NEGATIVE) * (1 << 8 * len(raw) - 8)
+    return int(raw.partition(b"\0")[0].strip() or b"0", 8)
+
+
+def _unsigned(block: bytes) -> int:
+    # The checksum itself counts as eight blanks.
+    return sum(block) - sum(block[148:156]) + 8 * 0x20
+
+
+def _signed(block: bytes) -> int:
+    """The sum of very old programs, of signed characters."""
+    high = sum(byte >= 0x80 for byte in block[:148] + block[156:])
+    return _unsigned(block) - 0x100 * high
 
 
 def _check(entry: Entry) -> None:
     """Refuse what no system call takes, and pieces of a sparse file that overlap."""
     for text in (entry.name, entry.linkname):
-        if len(text.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
+        # A character takes four bytes at most.
+        if (
+            len(text) > _LONGEST_NAME // 4
+            and len(text.encode("utf-8", "surrogateescape")) > _LONGEST_NAME
+        ):
             raise InvalidParameter(
                 f"refused: the archive has a path of more than {_LONGEST_NAME} bytes: "
                 f"{text[:100]!r}…"
             )
-    if any("\0" in text for text in (entry.name, entry.linkname, *entry.xattrs)):
+    if "\0" in entry.name or "\0" in entry.linkname or "\0" in "".join(entry.xattrs):
         raise InvalidParameter(f"the tar archive is damaged: {entry.name!r} has a null byte")
     if entry.type in (tarfile.SYMTYPE, tarfile.LNKTYPE) and not entry.linkname:
         raise InvalidParameter(f"the tar archive is damaged: {entry.name!r} links to nothing")
-    numbers = {
-        "uid": (entry.uid, 1 << 32),
-        "gid": (entry.gid, 1 << 32),
-        "size": (entry.size, 1 << 63),
-        "mtime": (abs(entry.mtime), 1 << 63),
-        "devmajor": (entry.major, 1 << 32),
-        "devminor": (entry.minor, 1 << 32),
-    }
-    for name, (value, limit) in numbers.items():
-        if not 0 <= value < limit:
-            raise InvalidParameter(
-                f"the tar archive is damaged: {entry.name!r} has the {name} {value}"
-            )
+    if not (
+        0 <= entry.uid < _ID_END
+        and 0 <= entry.gid < _ID_END
+        and 0 <= entry.size < _SIZE_END
+        and abs(entry.mtime) < _SIZE_END
+        and 0 <= entry.major < _ID_END
+        and 0 <= entry.minor < _ID_END
+    ):
+        raise InvalidParameter(
+            f"the tar archive is damaged: the header of {entry.name!r} has a number that is out of "
+            f"range: uid {entry.uid}, gid {entry.gid}, size {entry.size}, mtime {entry.mtime} ns, "
+            f"device {entry.major}, {entry.minor}"
+        )
     end = 0
     for offset, length in entry.pieces or ():
         if offset < end or offset + length > entry.size:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import queue
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from concurrent.futures import Executor
 from typing import Protocol, TypeVar
 
-CHUNK = 1 << 20
-"""Bytes asked for at a time."""
+CHUNK = 64 << 10
+"""Bytes asked for at a time.
+
+Small enough for the processor's cache, and for memory that is used again: what is larger than
+128 KiB comes fresh from the kernel each time (``davit.sys.memory``), which costs a fault a page.
+"""
+_AHEAD = 1 << 20
+"""Bytes that are taken from a sender before they are read."""
 
 T = TypeVar("T")
 
@@ -25,38 +32,69 @@ class Source(Protocol):
 class LoopSource:
     """A blocking reader, for a thread, of chunks that arrive in the event loop.
 
-    One chunk is held at a time, so memory is constant and the sender is slowed to our pace.
+    A few chunks are held, so memory is constant and the sender is slowed to our pace.
     """
 
-    def __init__(self, chunks: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> None:
-        self._chunks = chunks
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        # What arrived; last the end (empty), or what failed.
+        self._queue: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
         self._rest = memoryview(b"")
-        self._fetching: asyncio.Task[bytes] | None = None
+        self._end: bytes | BaseException | None = None
         self._cancelled = False
+        # Counted by one side each: no lock is needed to compare them.
+        self._put = self._got = 0
+        self._full = False
+        self._room = asyncio.Event()
 
     def read(self, size: int) -> bytes:
+        if self._cancelled:
+            raise asyncio.CancelledError
         if not self._rest:
-            fetched = asyncio.run_coroutine_threadsafe(self._fetch(), self._loop)
-            self._rest = memoryview(fetched.result())
+            self._rest = memoryview(self._next())
         piece = self._rest[:size]
         self._rest = self._rest[size:]
         return bytes(piece)
 
+    async def pump(self, chunks: AsyncIterator[bytes]) -> None:
+        """Take the chunks to their end. What fails there, fails the reader when it comes to it."""
+        try:
+            async for chunk in chunks:
+                if chunk:
+                    self._put += len(chunk)
+                    self._queue.put(chunk)
+                await self._wait()
+        except BaseException as error:
+            self._queue.put(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._queue.put(b"")
+
     def cancel(self) -> None:
         """Make the running and any later ``read`` raise; to be called in the event loop."""
         self._cancelled = True
-        if self._fetching is not None:
-            self._fetching.cancel()
+        self._queue.put(asyncio.CancelledError())
 
-    async def _fetch(self) -> bytes:
-        if self._cancelled:
-            raise asyncio.CancelledError
-        self._fetching = asyncio.current_task()
-        async for chunk in self._chunks:
-            if chunk:
-                return chunk
-        return b""
+    async def _wait(self) -> None:
+        if self._put - self._got >= _AHEAD:
+            self._room.clear()
+            self._full = True
+            if self._put - self._got > _AHEAD // 2:
+                await self._room.wait()
+
+    def _next(self) -> bytes:
+        found = self._queue.get() if self._end is None else self._end
+        if isinstance(found, BaseException) or not found:
+            self._end = found
+        if isinstance(found, BaseException):
+            raise found
+        self._got += len(found)
+        # Not with each chunk: to wake the loop costs more than to take one.
+        if self._full and self._put - self._got <= _AHEAD // 2:
+            self._full = False
+            self._loop.call_soon_threadsafe(self._room.set)
+        return found
 
 
 async def feed(
@@ -69,7 +107,8 @@ async def feed(
     When the caller is cancelled the reader raises, and ``work`` has ended when this returns.
     """
     loop = asyncio.get_running_loop()
-    source = LoopSource(chunks, loop)
+    source = LoopSource(loop)
+    pumping = asyncio.ensure_future(source.pump(chunks))
     running = loop.run_in_executor(executor, work, source)
     try:
         return await asyncio.shield(running)
@@ -79,6 +118,10 @@ async def feed(
         if not running.cancelled():
             running.exception()
         raise
+    finally:
+        # Nobody may be inside the chunks when the caller closes them.
+        pumping.cancel()
+        await asyncio.wait([pumping])
 
 
 async def drawn(pieces: Generator[bytes, None, None]) -> AsyncGenerator[bytes, None]:

@@ -73,6 +73,8 @@ class TreeWriter:
         self._reader = reader
         self._times: dict[tuple[str, ...], int] = {}
         self.whiteouts = True
+        # Whether what is made may belong to others than root without being given to them.
+        self.inherits = False
         self.size = 0
 
     def add(self, entry: Entry) -> None:
@@ -134,6 +136,8 @@ class TreeWriter:
     def _own_directory(self, descriptor: int, entry: Entry, path: tuple[str, ...]) -> None:
         os.chown(descriptor, entry.uid, entry.gid)
         os.chmod(descriptor, entry.mode)
+        if entry.gid or entry.mode & stat.S_ISGID:
+            self.inherits = True
         _set_xattrs(descriptor, entry)
         self._times[path] = entry.mtime
         if len(self._times) > _TIMES_AT_MOST:
@@ -147,11 +151,16 @@ class TreeWriter:
             self._hard_link(parent, name, entry)
             return
         holder = self._root.directory(parent, create=True)
+        if entry.is_file:
+            try:
+                descriptor = _create(holder, name)
+            except FileExistsError:
+                self.make_room(holder, name, entry)
+                descriptor = _create(self._root.directory(parent), name)
+            self._file(descriptor, entry)
+            return
         self.make_room(holder, name, entry)
         holder = self._root.directory(parent)
-        if entry.is_file:
-            self._file(holder, name, entry)
-            return
         if entry.type == tarfile.SYMTYPE:
             os.symlink(entry.linkname, name, dir_fd=holder)
             # As Docker counts, and stat(2) does.
@@ -169,15 +178,15 @@ class TreeWriter:
         _set_xattrs(f"/proc/self/fd/{holder}/{name}", entry)
         os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=holder, follow_symlinks=False)
 
-    def _file(self, holder: int, name: str, entry: Entry) -> None:
-        descriptor = os.open(name, _CREATE, 0o600, dir_fd=holder)
+    def _file(self, descriptor: int, entry: Entry) -> None:
         try:
             if entry.pieces is None:
                 self._copy(descriptor, entry.stored)
             else:
                 self._copy_pieces(descriptor, entry)
             # In this order: a change of owner or contents takes set-user-ID bits and capabilities.
-            os.fchown(descriptor, entry.uid, entry.gid)
+            if entry.uid or entry.gid or self.inherits:
+                os.fchown(descriptor, entry.uid, entry.gid)
             os.fchmod(descriptor, entry.mode)
             _set_xattrs(descriptor, entry)
             os.utime(descriptor, ns=(entry.mtime, entry.mtime))
@@ -244,6 +253,10 @@ class TreeWriter:
             there = os.stat(hidden, dir_fd=holder, follow_symlinks=False)
             if stat.S_ISDIR(there.st_mode):
                 os.setxattr(self._root.directory([*parent, hidden]), _OVERLAY_OPAQUE, b"y")
+
+
+def _create(holder: int, name: str) -> int:
+    return os.open(name, _CREATE, 0o600, dir_fd=holder)
 
 
 def failure(entry: Entry, error: OSError, where: str) -> Exception:

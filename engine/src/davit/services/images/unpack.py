@@ -90,9 +90,9 @@ class Unpacker:
         check_digest(f"blob {expected}", expected, hashed.digest)
 
     def commit(self, staged: Staged) -> None:
-        """Take the layer in."""
+        """Take the layer in. It is on disk once the layers' ``sync`` has passed."""
         if not self._blobs.has(staged.layer.blob):
-            staged.blob.commit()
+            staged.blob.commit(durable=False)
         self._layers.commit(staged.tree, staged.layer)
 
     def discard(self, staged: Staged) -> None:
