@@ -5,7 +5,8 @@ import tarfile
 
 import pytest
 
-from davit.drivers.tar.reader import Entry, TarReader
+from davit.drivers.tar.header import Entry
+from davit.drivers.tar.reader import TarReader
 from davit.errors import InvalidParameter
 from tests.engine.imagekit import layer, member
 

@@ -8,7 +8,8 @@ import tarfile
 from collections.abc import Callable
 
 from davit.drivers.tar.compression import HEAD, decompressed, is_compressed
-from davit.drivers.tar.reader import Entry, TarReader
+from davit.drivers.tar.header import Entry
+from davit.drivers.tar.reader import TarReader
 from davit.drivers.tar.root import Root, split
 from davit.drivers.tar.stream import Peeked, Source
 from davit.drivers.tar.unpack import TreeWriter, failure

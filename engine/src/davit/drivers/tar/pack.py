@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from davit.drivers.tar.reader import BLOCK
+from davit.drivers.tar.header import BLOCK
 from davit.drivers.tar.stream import CHUNK
 from davit.sys import inside
 

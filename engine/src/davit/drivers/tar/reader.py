@@ -7,53 +7,16 @@ Source: POSIX.1-2017 ``pax``; GNU tar manual, "Basic Tar Format" and "Storing Sp
 
 from __future__ import annotations
 
-import struct
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
+from davit.drivers.tar.header import BLOCK, Entry, check, decode, has_contents, parse
 from davit.drivers.tar.stream import CHUNK, Source
 from davit.errors import InvalidParameter
 
-BLOCK = 512
 _LONGEST_HEADER = 8 << 20
-# PATH_MAX: no system call takes a longer one.
-_LONGEST_NAME = 4095
 _XATTR = "SCHILY.xattr."
 _HOLE_END = (0, 0)
-_END = bytes(BLOCK)
-# Not read: the magic and the names of user and group.
-_HEADER = struct.Struct("100s 8s 8s 8s 12s 12s 8s c 100s 72x 8s 8s 155s 12x")
-_NEGATIVE = 0xFF
-_BASE_256 = (0x80, _NEGATIVE)
-_ID_END, _SIZE_END = 1 << 32, 1 << 63
-
-
-@dataclass
-class Entry:
-    """A member's header. type: as in ``tarfile`` (REGTYPE, DIRTYPE, …).
-
-    size: bytes of the file; stored: bytes of it in the archive; holes: the stored pieces as
-    (offset, length) of a sparse file, None for an ordinary one. mtime: ns since the epoch.
-    """
-
-    name: str
-    type: bytes
-    mode: int
-    uid: int
-    gid: int
-    size: int
-    stored: int
-    mtime: int
-    linkname: str
-    major: int
-    minor: int
-    xattrs: dict[str, bytes] = field(default_factory=dict)
-    pieces: list[tuple[int, int]] | None = None
-
-    @property
-    def is_file(self) -> bool:
-        return self.type in tarfile.REGULAR_TYPES
 
 
 class TarReader:
@@ -98,7 +61,7 @@ class TarReader:
             block = self._block()
             if block is None:
                 return None
-            entry = _parse(block)
+            entry = parse(block)
             if entry is None:
                 self.ended = True
                 return None
@@ -111,9 +74,9 @@ class TarReader:
             elif entry.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
                 self._extend(pax)
             elif entry.type == tarfile.GNUTYPE_LONGNAME:
-                long_name = _text(self._header_text().rstrip(b"\0"))
+                long_name = decode(self._header_text().rstrip(b"\0"))
             elif entry.type == tarfile.GNUTYPE_LONGLINK:
-                long_link = _text(self._header_text().rstrip(b"\0"))
+                long_link = decode(self._header_text().rstrip(b"\0"))
             else:
                 break
         entry.name = long_name or entry.name
@@ -122,7 +85,7 @@ class TarReader:
             self._gnu_sparse(entry, block)
         if pax or self._globals:
             self._apply({**self._globals, **pax}, entry)
-        _check(entry)
+        check(entry)
         return entry
 
     def _extend(self, records: dict[str, bytes]) -> None:
@@ -134,14 +97,14 @@ class TarReader:
     def _apply(self, pax: dict[str, bytes], entry: Entry) -> None:
         for key, value in pax.items():
             if key == "path":
-                entry.name = _text(value)
+                entry.name = decode(value)
             elif key == "linkpath":
-                entry.linkname = _text(value)
+                entry.linkname = decode(value)
             elif key in ("uid", "gid"):
                 setattr(entry, key, _number(value))
             elif key == "mtime":
                 entry.mtime = _nanoseconds(value)
-            elif key == "size" and _has_contents(entry.type):
+            elif key == "size" and has_contents(entry.type):
                 entry.size = entry.stored = self._left = _number(value)
                 self._padding = -self._left % BLOCK
             elif key.startswith(_XATTR):
@@ -163,7 +126,7 @@ class TarReader:
 
     def _pax_sparse(self, pax: dict[str, bytes], entry: Entry) -> None:
         """Formats 0.1 (map in the header) and 1.0 (map before the contents)."""
-        entry.name = _text(
+        entry.name = decode(
             pax.get("GNU.sparse.name", entry.name.encode("utf-8", "surrogateescape"))
         )
         size = pax.get("GNU.sparse.realsize", pax.get("GNU.sparse.size"))
@@ -246,111 +209,6 @@ class TarReader:
         return data
 
 
-def _parse(block: bytes) -> Entry | None:
-    """Return the header's entry, None for the end mark. Raises InvalidParameter."""
-    if block == _END:
-        return None
-    (name, mode, uid, gid, size, mtime, checksum, kind, link, major, minor, prefix) = (
-        _HEADER.unpack(block)
-    )
-    try:
-        stated = _octal(checksum)
-        if stated != _unsigned(block) and stated != _signed(block):
-            raise ValueError("bad checksum")
-        name = name.partition(b"\0")[0]
-        if kind == tarfile.AREGTYPE and name.endswith(b"/"):
-            kind = tarfile.DIRTYPE  # how the oldest archives tell a directory
-        prefix = prefix.partition(b"\0")[0]
-        if prefix and kind not in tarfile.GNU_TYPES:
-            name = prefix + b"/" + name
-        contents = _octal(size)
-        stored = contents if _has_contents(kind) else 0
-        is_device = kind in (tarfile.CHRTYPE, tarfile.BLKTYPE)
-        return Entry(
-            name=_text(name),
-            type=kind,
-            mode=_octal(mode) & 0o7777,
-            uid=_octal(uid),
-            gid=_octal(gid),
-            size=stored,
-            stored=stored,
-            mtime=_octal(mtime) * 10**9,
-            linkname=_text(link.partition(b"\0")[0]),
-            major=_octal(major) if is_device else 0,
-            minor=_octal(minor) if is_device else 0,
-        )
-    except ValueError as error:
-        raise InvalidParameter(f"this is not a tar archive, or it is damaged: {error}") from None
-
-
-def _octal(raw: bytes) -> int:
-    """Octal text, or base-256 when the first bit is set, then with a sign."""
-    if raw[0] in _BASE_256:
-        return int.from_bytes(raw[1:], "big") - (raw[0] == _NEGATIVE) * (1 << 8 * len(raw) - 8)
-    return int(raw.partition(b"\0")[0].strip() or b"0", 8)
-
-
-def _unsigned(block: bytes) -> int:
-    # The checksum itself counts as eight blanks.
-    return sum(block) - sum(block[148:156]) + 8 * 0x20
-
-
-def _signed(block: bytes) -> int:
-    """The sum of very old programs, of signed characters."""
-    high = sum(byte >= 0x80 for byte in block[:148] + block[156:])
-    return _unsigned(block) - 0x100 * high
-
-
-def _check(entry: Entry) -> None:
-    """Refuse what no system call takes, and pieces of a sparse file that overlap."""
-    for text in (entry.name, entry.linkname):
-        # A character takes four bytes at most.
-        if (
-            len(text) > _LONGEST_NAME // 4
-            and len(text.encode("utf-8", "surrogateescape")) > _LONGEST_NAME
-        ):
-            raise InvalidParameter(
-                f"refused: the archive has a path of more than {_LONGEST_NAME} bytes: "
-                f"{text[:100]!r}…"
-            )
-    if "\0" in entry.name or "\0" in entry.linkname or "\0" in "".join(entry.xattrs):
-        raise InvalidParameter(f"the tar archive is damaged: {entry.name!r} has a null byte")
-    if entry.type in (tarfile.SYMTYPE, tarfile.LNKTYPE) and not entry.linkname:
-        raise InvalidParameter(f"the tar archive is damaged: {entry.name!r} links to nothing")
-    if not (
-        0 <= entry.uid < _ID_END
-        and 0 <= entry.gid < _ID_END
-        and 0 <= entry.size < _SIZE_END
-        and abs(entry.mtime) < _SIZE_END
-        and 0 <= entry.major < _ID_END
-        and 0 <= entry.minor < _ID_END
-    ):
-        raise InvalidParameter(
-            f"the tar archive is damaged: the header of {entry.name!r} has a number that is out of "
-            f"range: uid {entry.uid}, gid {entry.gid}, size {entry.size}, mtime {entry.mtime} ns, "
-            f"device {entry.major}, {entry.minor}"
-        )
-    end = 0
-    for offset, length in entry.pieces or ():
-        if offset < end or offset + length > entry.size:
-            raise InvalidParameter(
-                f"the tar archive is damaged: the sparse map of {entry.name!r} is wrong"
-            )
-        end = offset + length
-
-
-def _has_contents(kind: bytes) -> bool:
-    """Links, devices and directories have none, whatever their size field says."""
-    return kind not in (
-        tarfile.LNKTYPE,
-        tarfile.SYMTYPE,
-        tarfile.CHRTYPE,
-        tarfile.BLKTYPE,
-        tarfile.DIRTYPE,
-        tarfile.FIFOTYPE,
-    )
-
-
 def _pax_records(text: bytes) -> dict[str, bytes]:
     """``<length> <key>=<value>\\n`` …"""
     records = {}
@@ -361,7 +219,7 @@ def _pax_records(text: bytes) -> dict[str, bytes]:
         key, equals, value = record.partition(b"=")
         if not equals or length > len(text) or not value.endswith(b"\n"):
             raise InvalidParameter("the tar archive is damaged: a bad pax header")
-        records[_text(key)] = value[:-1]
+        records[decode(key)] = value[:-1]
         text = text[length:]
     return records
 
@@ -399,7 +257,3 @@ def _nanoseconds(raw: bytes) -> int:
     nanoseconds = _number(whole.lstrip(b"-") or b"0") * 10**9
     nanoseconds += _number(fraction[:9].ljust(9, b"0")) if fraction else 0
     return -nanoseconds if negative else nanoseconds
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from davit.drivers.tar.reader import Entry, TarReader
+from davit.drivers.tar.header import Entry
+from davit.drivers.tar.reader import TarReader
 from davit.drivers.tar.root import Root, remove, split
 from davit.drivers.tar.stream import CHUNK, Source
 from davit.errors import Forbidden, InvalidParameter, SystemFailure

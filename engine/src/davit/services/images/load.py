@@ -13,7 +13,8 @@ import tarfile
 from collections.abc import AsyncIterator, Callable
 
 from davit.drivers.tar.compression import decompressed
-from davit.drivers.tar.reader import BLOCK, Entry, TarReader
+from davit.drivers.tar.header import BLOCK, Entry
+from davit.drivers.tar.reader import TarReader
 from davit.drivers.tar.root import split
 from davit.drivers.tar.stream import Peeked, Source, drain, feed
 from davit.errors import InvalidParameter

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from davit.drivers.tar.compression import decompressed
-from davit.drivers.tar.reader import BLOCK
+from davit.drivers.tar.header import BLOCK
 from davit.drivers.tar.stream import CHUNK, Hashed, drawn
 from davit.errors import InvalidParameter, SystemFailure
 from davit.model import codec

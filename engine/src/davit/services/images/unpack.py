@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from davit.drivers.tar.compression import HEAD, decompressed, is_compressed
-from davit.drivers.tar.reader import BLOCK
+from davit.drivers.tar.header import BLOCK
 from davit.drivers.tar.stream import Hashed, Limited, Peeked, Source, drain
 from davit.drivers.tar.unpack import unpack
 from davit.errors import InvalidParameter, SystemFailure
