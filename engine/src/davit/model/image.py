@@ -11,6 +11,7 @@ import msgspec
 
 from davit.model import times
 from davit.model.config import ContainerConfig
+from davit.model.platform import Platform
 
 
 class RootFS(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,9 +131,11 @@ class StepWish(msgspec.Struct, frozen=True, kw_only=True):
     base: the image before it, None for none. key: as ``Image.step``. upper: directory with what
     the step adds to the layers, empty for nothing; paths: what of it differs from below.
     layer: instead of these, diff ID of a layer that the store has.
+    platform: what an image without a base is for.
     """
 
     base: Image | None
+    platform: Platform
     config: ContainerConfig
     created_by: str
     key: str

@@ -6,6 +6,7 @@ import tarfile
 
 import pytest
 
+from davit.model import platform
 from tests.engine.services.build.conftest import Builder
 
 
@@ -289,6 +290,32 @@ def test_the_ignore_file(builder: Builder) -> None:
         "./Dockerfile",
         "./keep/x",
     ]
+
+
+def test_an_ignore_file_for_one_dockerfile(builder: Builder) -> None:
+    files = {"sub/a": "FROM busybox\nCOPY . /all\nRUN ls /all > /ls\n", "kept": "", "not": ""}
+    files |= {"sub/a.dockerignore": "not\nsub", ".dockerignore": "kept"}
+    assert builder.build("", files, query={"dockerfile": "sub/a"}, t="ignored").error == ""
+    assert builder.run("ignored", "cat", "/ls").split() == ["Dockerfile", "kept"]
+
+
+@pytest.mark.parametrize(
+    ("line", "asked", "architecture"),
+    [
+        ("FROM scratch", "linux/arm64", "arm64"),
+        ("FROM --platform=linux/riscv64 scratch", "linux/arm64", "riscv64"),
+        ("FROM scratch", "", platform.parse("").architecture),
+    ],
+)
+def test_what_nothing_is_built_on_is_for_the_platform_that_was_asked_for(
+    builder: Builder, line: str, asked: str, architecture: str
+) -> None:
+    dockerfile = f"{line}\nCOPY a /a\n"
+    first = builder.build(dockerfile, {"a": "scratch"}, platform=asked)
+    image = builder.client.get(f"/images/{first.id}/json").json
+    assert (image["Architecture"], image["Os"]) == (architecture, "linux")
+    again = builder.build(dockerfile, {"a": "scratch"}, platform=asked)
+    assert (again.id, again.hits) == (first.id, 1)
 
 
 DIRECTIVES = """\

@@ -14,6 +14,7 @@ from davit.errors import NotFound
 from davit.model import codec
 from davit.model.config import ContainerConfig
 from davit.model.image import Image
+from davit.model.platform import Platform
 from davit.services.build.needs import Images
 
 
@@ -21,6 +22,11 @@ def key(created_by: str, config: ContainerConfig, author: str, extra: Sequence[s
     """Return a step's key. extra: what the text of the history does not tell."""
     whole = [created_by, codec.builtins(config), author, list(extra)]
     return f"sha256:{hashlib.sha256(codec.encode(whole)).hexdigest()}"
+
+
+def _platform(image: Image) -> Platform:
+    config = image.config
+    return Platform(os=config.os, architecture=config.architecture, variant=config.variant)
 
 
 class StepCache:
@@ -33,8 +39,11 @@ class StepCache:
         self._sources = self._named(sources) if sources else None
         self._allowed = self._ancestry() if self._sources is not None else None
 
-    def find(self, parent: Image | None, step: str) -> Image | None:
-        """The newest image that the same step has made of the same parent."""
+    def find(self, parent: Image | None, step: str, wanted: Platform) -> Image | None:
+        """The newest image that the same step has made of the same parent.
+
+        wanted: what an image without a parent has to be for.
+        """
         if self._off:
             return None
         parent_id = parent.id if parent is not None else ""
@@ -43,11 +52,12 @@ class StepCache:
             for image in self._images.all()
             if image.step == step
             and image.parent == parent_id
+            and (parent is not None or _platform(image) == wanted)
             and (self._allowed is None or image.id in self._allowed)
         ]
         return max(found, key=lambda image: image.created, default=None)
 
-    def layer(self, parent: Image | None, created_by: str) -> tuple[bool, str]:
+    def layer(self, parent: Image | None, created_by: str, wanted: Platform) -> tuple[bool, str]:
         """Whether an image of the sources that came from elsewhere has this step, and its layer.
 
         Such an image tells of its steps by its history only: texts and layers up to here have to
@@ -60,6 +70,8 @@ class StepCache:
         for image in self._sources or ():
             steps = image.config.history
             if image.step or len(steps) <= len(history) or image.layers[: len(layers)] != layers:
+                continue
+            if parent is None and _platform(image) != wanted:
                 continue
             texts = [step.created_by for step in steps[: len(history) + 1]]
             if texts != [*(step.created_by for step in history), created_by]:

@@ -81,10 +81,14 @@ def _prepare(root: Path, dockerfile: str) -> Context:
         )
     if not text.strip():
         raise InvalidParameter(f"the Dockerfile ({name}) cannot be empty")
-    listed = _read(root, ".dockerignore")
-    if listed is not None:
+    # One beside the Dockerfile is for this Dockerfile alone.
+    for place in (f"{name}.dockerignore", ".dockerignore"):
+        listed = _read(root, place)
+        if listed is None:
+            continue
         lines = listed.decode("utf-8-sig", errors="replace").splitlines()
         _remove_ignored(root, Ignored(lines))
+        break
     return Context(root, text)
 
 

@@ -39,13 +39,14 @@ _EXPANDED = ("ENV", "EXPOSE", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"
 class State:
     """Where a stage is. image: of its last step, None before the first one of ``scratch``.
 
-    config: of that image. has_command: this stage itself has said CMD.
+    config: of that image. platform: asked for. has_command: this stage itself has said CMD.
     """
 
     stage: Stage
     image: Image | None
     config: ContainerConfig
     arguments: Arguments
+    platform: Platform
     author: str = ""
     has_command: bool = False
 
@@ -146,7 +147,8 @@ class Execution:
         if image is not None:
             self._keep(image)
         author = image.config.author if image is not None else ""
-        return State(stage, image, config, arguments, author)
+        wanted = platform.parse(stage.platform or self._request.platform)
+        return State(stage, image, config, arguments, wanted, author)
 
     async def _resolve(self, reference: str, wanted: str) -> Image:
         image: Image | None = None
@@ -306,6 +308,7 @@ class Execution:
     def _wish(self, state: State, step: str, created_by: str, config: ContainerConfig) -> StepWish:
         return StepWish(
             base=state.image,
+            platform=state.platform,
             config=config,
             created_by=created_by,
             key=step,
@@ -316,9 +319,9 @@ class Execution:
         self, state: State, step: str, created_by: str, config: ContainerConfig
     ) -> bool:
         """Take the step's image from the cache, if it is there."""
-        image = self._cache.find(state.image, step)
+        image = self._cache.find(state.image, step, state.platform)
         if image is None:
-            known, layer = self._cache.layer(state.image, created_by)
+            known, layer = self._cache.layer(state.image, created_by, state.platform)
             if not known:
                 return False
             wish = replace(self._wish(state, step, created_by, config), layer=layer)

@@ -6,8 +6,9 @@ import asyncio
 
 import msgspec
 
-from davit.model import platform, times
+from davit.model import times
 from davit.model.image import History, Image, ImageConfig, RootFS, StepWish
+from davit.model.platform import Platform
 from davit.services.images.commit import is_empty, stage_upper
 from davit.services.images.content import Content, NewImage, write_config
 from davit.services.images.unpack import Staged
@@ -15,7 +16,7 @@ from davit.services.images.unpack import Staged
 
 async def add(content: Content, wish: StepWish) -> Image:
     """Store the image. Raises SystemFailure (disk full)."""
-    base = wish.base.config if wish.base is not None else _blank()
+    base = wish.base.config if wish.base is not None else _blank(wish.platform)
     with content.hold() as held:
         held.update(base.rootfs.diff_ids)
         staged: list[Staged] = []
@@ -64,6 +65,5 @@ def _configuration(base: ImageConfig, wish: StepWish, added: list[str]) -> Image
     )
 
 
-def _blank() -> ImageConfig:
-    here = platform.parse("")
-    return ImageConfig(architecture=here.architecture, os=here.os, variant=here.variant)
+def _blank(wanted: Platform) -> ImageConfig:
+    return ImageConfig(architecture=wanted.architecture, os=wanted.os, variant=wanted.variant)
