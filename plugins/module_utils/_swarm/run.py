@@ -81,6 +81,12 @@ def finish(module: AnsibleModule, plan: Planner, apply: Executor, tell: Teller) 
             for action in actions:
                 apply(connection, action)
                 done.append(action)
+            if any(action.data.get("replan") for action in actions):
+                # Only now it shows what is left to do.
+                actions = done + plan(connection)
+                for action in actions[len(done) :]:
+                    apply(connection, action)
+                    done.append(action)
         result = {
             "changed": bool(actions),
             "actions": [action.summary() for action in actions],
