@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from multidict import CIMultiDict
 
 
 @dataclass
@@ -98,7 +99,10 @@ class FaultyProxy:
         if fault.status:
             return web.Response(status=fault.status, headers=dict(fault.headers), body=fault.body)
         dropped = {"Host"} if self.knows_ranges else {"Host", "Range"}
-        headers = {key: value for key, value in request.headers.items() if key not in dropped}
+        # A header may come several times, as Go writes Accept.
+        headers = CIMultiDict(
+            (key, value) for key, value in request.headers.items() if key not in dropped
+        )
         if fault.sent is not None:
             return await self._break_off(request, headers, fault.sent)
         async with (

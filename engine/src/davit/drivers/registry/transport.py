@@ -30,6 +30,8 @@ _BUFFER = 512 << 10
 # Docker Hub's names, and where its registry is.
 _HUB = ("", "docker.io", "index.docker.io")
 _HUB_REGISTRY = "registry-1.docker.io"
+# In the name of what TLS ends a connection with (RFC 8446, section 6), as OpenSSL writes it.
+_ALERT = "alert"
 
 Query = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -94,7 +96,7 @@ class Transport:
             raise Unavailable(f'{method.capitalize()} "{url}": {_reason(error)}') from error
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             # A server that wants another certificate from us will want it the next time, too.
-            kind = Unavailable if "alert" in str(error).lower() else Temporary
+            kind = Unavailable if _ALERT in str(error).lower() else Temporary
             raise kind(f'{method.capitalize()} "{url}": {_reason(error)}') from error
 
     async def base(self, host: str) -> tuple[str, ssl.SSLContext]:
@@ -164,7 +166,13 @@ def _reason(error: BaseException) -> str:
         return "the server does not speak TLS"
     if isinstance(error, aiohttp.ClientConnectorError):
         return str(error.os_error.strerror or error.os_error)
-    return str(error) or type(error).__name__
+    text = str(error) or type(error).__name__
+    if _ALERT in text.lower() and "certificate" in text.lower():
+        return (
+            "it wants a client certificate, or another one: put NAME.cert and NAME.key into its "
+            f"directory in certs.d: {text}"
+        )
+    return text
 
 
 def _verification(error: Exception) -> str:
