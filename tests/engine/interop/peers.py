@@ -54,6 +54,10 @@ class Peer(Protocol):
         """The image's layers on disk, the top one first."""
         ...
 
+    def cat(self, name: str, path: str) -> str:
+        """Read a file in a container."""
+        ...
+
 
 @dataclass
 class Docker:
@@ -104,6 +108,12 @@ class Docker:
     def directories(self, name: str) -> list[str]:
         return _directories(self.inspect(name))
 
+    def cat(self, name: str, path: str) -> str:
+        words = ("docker", "-H", f"unix://{self.client.path}", "run", "--rm", "--network=none")
+        done = subprocess.run([*words, name, "cat", path], capture_output=True, timeout=100)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
+
 
 @dataclass
 class Libpod:
@@ -134,6 +144,12 @@ class Libpod:
 
     def directories(self, name: str) -> list[str]:
         return _directories(self.inspect(name))
+
+    def cat(self, name: str, path: str) -> str:
+        # Not podman run: it wants cgroups as systemd has them.
+        box = self("from", "--pull-never", name, program="buildah").strip()
+        words = ("run", "--isolation", "chroot", box, "--", "/bin/cat", path)
+        return self(*words, program="buildah")
 
 
 def davit_peer(davitd: Davitd) -> Docker:

@@ -50,6 +50,7 @@ def test_peers_pull_what_davit_pushed(davit: Docker, peer: Peer, image: Built, n
     assert davit.digests(name) == [reference(name)]
     assert reference(name).endswith(told)
     assert_same_files(peer, davit, name)
+    assert peer.cat(name, "/number") == davit.cat(name, "/number") == image.tags[0].split(":")[1]
 
 
 def test_davit_pulls_what_peers_pushed(
