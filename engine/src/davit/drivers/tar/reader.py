@@ -177,7 +177,7 @@ class TarReader:
         while self._left:
             self.read(CHUNK)
         # The Docker CLI leaves what fills the last block out when it has put a Dockerfile in.
-        while self._padding and (data := self._source.read(self._padding)):
+        while self._padding and (data := self._some(self._padding)):
             self._padding -= len(data)
         self._padding = 0
 
