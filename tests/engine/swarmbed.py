@@ -19,24 +19,24 @@ from typing import Any
 from tests.engine.client import Client
 from tests.engine.conftest import busybox_tar
 
-_BRIDGE = "dvswarm"
-_PREFIX = "10.236.0"
-HOST = f"{_PREFIX}.1"
-"""The address under which managers see this machine."""
 _START_TIMEOUT = 40
+_MOST_BEDS = 250
 
 
 class Manager:
-    """A dockerd with a namespace and an address of its own."""
+    """A dockerd with a namespace and an address of its own.
 
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.address = f"{_PREFIX}.{10 + number}"
+    bed: number of the network that it is in. host: the address under which it sees this machine.
+    """
+
+    def __init__(self, bed: int, number: int) -> None:
+        self.host = _host(bed)
+        self.address = f"10.236.{bed}.{10 + number}"
+        self._bridge = _bridge(bed)
         self.root = Path(tempfile.mkdtemp(prefix="moby"))
         self.socket = self.root / "s"
         self.process: subprocess.Popen[bytes] | None = None
-        self._namespace = f"{_BRIDGE}{number}"
-        self._link = f"{_BRIDGE}{number}"
+        self._namespace = self._link = f"{self._bridge}-{number}"
 
     @property
     def client(self) -> Client:
@@ -46,12 +46,12 @@ class Manager:
         _run("ip", "netns", "add", self._namespace)
         peer = ("peer", "name", "eth0", "netns", self._namespace)
         _run("ip", "link", "add", self._link, "type", "veth", *peer)
-        _run("ip", "link", "set", self._link, "master", _BRIDGE, "up")
+        _run("ip", "link", "set", self._link, "master", self._bridge, "up")
         for step in (
             ("link", "set", "lo", "up"),
             ("address", "add", f"{self.address}/24", "dev", "eth0"),
             ("link", "set", "eth0", "up"),
-            ("route", "add", "default", "via", HOST),
+            ("route", "add", "default", "via", self.host),
         ):
             _run("ip", "-n", self._namespace, *step)
 
@@ -138,11 +138,11 @@ class Manager:
 def managers(count: int) -> Iterator[list[Manager]]:
     """A swarm with so many managers; the first one began it. Unwound in reverse."""
     with contextlib.ExitStack() as stack:
-        _run("ip", "link", "add", _BRIDGE, "type", "bridge")
-        stack.callback(_run, "ip", "link", "delete", _BRIDGE)
-        _run("ip", "address", "add", f"{HOST}/24", "dev", _BRIDGE)
-        _run("ip", "link", "set", _BRIDGE, "up")
-        found = [Manager(number) for number in range(count)]
+        bed = _take_bed()
+        stack.callback(_run, "ip", "link", "delete", _bridge(bed))
+        _run("ip", "address", "add", f"{_host(bed)}/24", "dev", _bridge(bed))
+        _run("ip", "link", "set", _bridge(bed), "up")
+        found = [Manager(bed, number) for number in range(count)]
         for manager in found:
             stack.callback(manager.unplug)
             manager.plug()
@@ -152,6 +152,23 @@ def managers(count: int) -> Iterator[list[Manager]]:
         for manager in found[1:]:
             manager.join(found[0])
         yield found
+
+
+def _take_bed() -> int:
+    """Make the first bridge that no other run of tests has made."""
+    for bed in range(_MOST_BEDS):
+        command = ["ip", "link", "add", _bridge(bed), "type", "bridge"]
+        if subprocess.run(command, capture_output=True).returncode == 0:
+            return bed
+    raise AssertionError("no bridge could be made for the managers")
+
+
+def _bridge(bed: int) -> str:
+    return f"dvswarm{bed}"
+
+
+def _host(bed: int) -> str:
+    return f"10.236.{bed}.1"
 
 
 def _run(*command: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import signal
+import platform
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from pathlib import Path
+from functools import partial
+from typing import TYPE_CHECKING
 
 from davit import __version__
 from davit.api.listeners import Activated
@@ -70,6 +70,8 @@ from davit.services.images.remote import RemoteImages
 from davit.services.images.service import ImageService
 from davit.services.networks.service import NetworkService
 from davit.services.registries import RegistryService
+from davit.services.swarm.exec_needs import ExecNeeds, NodeFacts
+from davit.services.swarm.service import SwarmService
 from davit.services.system import SystemService, instance_id
 from davit.services.volumes import VolumeService
 from davit.spec import capabilities
@@ -79,11 +81,15 @@ from davit.store.db import Database
 from davit.store.images import ImageStore
 from davit.store.layers import LayerStore
 from davit.store.paths import Paths
+from davit.store.swarm import TaskStore
 from davit.store.volumes import VolumeStore
-from davit.sys import dump, host, memory
-from davit.sys.lock import RootLock
+from davit.sys import host, machine, memory, signals
+from davit.sys.lock import RootLock, pidfile
 from davit.sys.notify import notify
 from davit.sys.process import watch_children
+
+if TYPE_CHECKING:
+    from davit.services.swarm.needs import Controller, Dependencies
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +105,7 @@ def run(
 
     activated: sockets of the service manager. read_again: read the settings anew, for SIGHUP.
     """
-    with _locked(settings), _pidfile(settings.pidfile):
+    with _locked(settings), pidfile(settings.pidfile):
         watch_children()
         asyncio.run(_serve(settings, notify_socket, activated, read_again))
     return 0
@@ -118,7 +124,7 @@ async def _serve(
     activated: Sequence[tuple[str, socket.socket]],
     read_again: Callable[[], Settings],
 ) -> None:
-    stopping, reloading = _watch_signals()
+    stopping, reloading = signals.watch()
     paths = Paths(data=settings.data_root, run=settings.run_root)
     rootfs = OverlayRootfs(paths.idmapped)
     rootfs.check(paths.data)
@@ -205,6 +211,24 @@ async def _serve(
                 remap=remap,
             )
         )
+        swarm_service = SwarmService(
+            paths.swarm,
+            TaskStore(database),
+            lambda: (machine.read(paths.data), context.settings.labels),
+            partial(
+                _task_controller,
+                ExecNeeds(
+                    paths=paths,
+                    node=NodeFacts(platform.node(), facts.architecture),
+                    containers=container_service,
+                    images=image_service,
+                    registries=remote_images,
+                    logs=streams,
+                    networks=network_service,
+                    ids=remap.ids if remap else None,
+                ),
+            ),
+        )
         system_service = SystemService(
             settings,
             await instance_id(database),
@@ -212,6 +236,7 @@ async def _serve(
             images=image_rows.all,
             listeners=event_service.count,
             publish=event_service.publish,
+            swarm=swarm_service.info,
             init=context.init,
         )
 
@@ -224,6 +249,8 @@ async def _serve(
         await execs.open()
         await build_service.open()
         stack.push_async_callback(container_service.close)
+        await swarm_service.open()
+        stack.push_async_callback(swarm_service.close)
 
         # Only now do clients see anything.
         server = Server(
@@ -246,7 +273,7 @@ async def _serve(
                 *build.routes(build_service),
                 *buildkit.routes(),
                 *plugins.routes(),
-                *swarm.routes(),
+                *swarm.routes(swarm_service),
                 *missing.routes(),
             ],
             group=settings.group,
@@ -286,6 +313,13 @@ async def _serve(
         logger.info("davitd stops; containers go on")
 
 
+def _task_controller(needs: ExecNeeds, dependencies: Dependencies) -> Controller:
+    """Return what runs a swarm's tasks; imported when this node is in one."""
+    from davit.services.swarm.controller import TaskController
+
+    return TaskController(needs, dependencies)
+
+
 async def _erase(settings: Settings, data: bool) -> None:
     paths = Paths(data=settings.data_root, run=settings.run_root)
     database = Database(paths.database)
@@ -317,17 +351,6 @@ def tls_files(settings: Settings) -> TlsFiles | None:
     )
 
 
-def _watch_signals() -> tuple[asyncio.Event, asyncio.Event]:
-    """Return what SIGTERM and SIGINT set, and what SIGHUP sets. SIGUSR1 tells what goes on."""
-    stopping, reloading = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    loop.add_signal_handler(signal.SIGHUP, reloading.set)
-    loop.add_signal_handler(signal.SIGUSR1, lambda: logger.info("SIGUSR1: %s", dump.describe()))
-    return stopping, reloading
-
-
 async def _reload(
     wanted: asyncio.Event, notify_socket: str, reload: Callable[[], Awaitable[None]]
 ) -> None:
@@ -350,16 +373,3 @@ def _locked(settings: Settings) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextlib.contextmanager
-def _pidfile(path: Path | None) -> Iterator[None]:
-    if path is None:
-        yield
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{os.getpid()}\n")
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ _REMARKS = {
     "POST /images/create": "done for pulls, and for archives in the body",
     "POST /session": "opened, never used: `POST /build` tells that BuildKit is not here",
 }
-_OF_A_SWARM = "503: this host is in no swarm"
+_OF_A_SWARM = "503: of managers only"
 _NO_PLUGINS = "404: there are no plugins"
 
 
@@ -50,13 +50,14 @@ def shown(method: str, path: str) -> str:
 def rows() -> dict[str, tuple[str, str]]:
     """Return operation → version that it came with, and its state."""
     found = {}
+    of_managers = {shown(*operation) for operation in swarm.of_managers()}
     for route in served():
         operation = shown(route.method, route.path)
         since = "" if route.since == MIN_API_VERSION else ".".join(map(str, route.since))
         state = _REMARKS.get(operation, "done")
         if "/plugins/" in operation:
             state = _NO_PLUGINS
-        elif route.handler.__module__ == swarm.__name__:
+        elif operation in of_managers:
             state = _OF_A_SWARM
         found[operation] = (since, state)
     for row in missing.refusals():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from davit.config import Settings
+from davit.model.swarm import SwarmInfo
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +61,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
     runtime: Component
     monitor: Component
+    swarm: SwarmInfo
     init: str
     open_files: int
     tasks: int

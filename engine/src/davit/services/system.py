@@ -13,6 +13,7 @@ from pathlib import Path
 from davit.config import Settings
 from davit.model import codec, times
 from davit.model.container import Container, Status
+from davit.model.swarm import SwarmInfo
 from davit.model.system import Component, Counts, Overview
 from davit.store.db import Database
 from davit.sys import machine
@@ -33,6 +34,7 @@ class SystemService:
         images: Callable[[], Sized],
         listeners: Callable[[], int],
         publish: Callable[[str, str, str, Mapping[str, str]], None],
+        swarm: Callable[[], SwarmInfo],
         init: str = "",
     ) -> None:
         self._settings = settings
@@ -41,6 +43,7 @@ class SystemService:
         self._images = images
         self._listeners = listeners
         self._publish = publish
+        self._swarm = swarm
         self._init = init
         self._started = times.now()
         self._components: tuple[Component, Component] | None = None
@@ -61,6 +64,7 @@ class SystemService:
             counts=self._counts(),
             runtime=runtime,
             monitor=monitor,
+            swarm=self._swarm(),
             init=self._init,
             open_files=await asyncio.to_thread(lambda: len(os.listdir("/proc/self/fd"))),
             tasks=len(asyncio.all_tasks()),

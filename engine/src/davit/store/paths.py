@@ -51,6 +51,11 @@ class Paths:
         return self.volumes / name / "_data"
 
     @property
+    def swarm(self) -> Path:
+        """This node's identity in a swarm, while it is in one."""
+        return self.data / "swarm"
+
+    @property
     def containers(self) -> Path:
         return self.data / "containers"
 

@@ -1,9 +1,11 @@
-"""One daemon for each data root."""
+"""One daemon for each data root, and the file that says which process it is."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from davit.errors import Conflict
@@ -32,3 +34,17 @@ class RootLock:
     def release(self) -> None:
         os.ftruncate(self._file, 0)
         os.close(self._file)
+
+
+@contextlib.contextmanager
+def pidfile(path: Path | None) -> Iterator[None]:
+    """Keep this process's ID in a file for as long as the context lasts; None for no file."""
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{os.getpid()}\n")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

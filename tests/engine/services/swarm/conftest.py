@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,7 @@ class FakeController(Controller):
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
+        self.kept: list[set[str]] = []
         self.ends: dict[str, asyncio.Future[int]] = {}
         self.lines = [b"first\n", b"second\n"]
 
@@ -54,6 +55,9 @@ class FakeController(Controller):
 
     async def remove(self, task: pb.Task) -> None:
         self.calls.append(("remove", task.id))
+
+    async def sweep(self, keep: Collection[str]) -> None:
+        self.kept.append(set(keep))
 
     def describe(self, task: pb.Task, status: pb.TaskStatus) -> None:
         status.container.container_id = f"container-of-{task.id}"

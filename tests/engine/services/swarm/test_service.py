@@ -9,7 +9,7 @@ import pytest
 from davit.errors import Forbidden, InvalidParameter, Unavailable
 from davit.model.swarm import JoinRequest, NodeState
 from tests.engine.services.swarm.conftest import Node, until
-from tests.engine.swarmbed import HOST, Manager
+from tests.engine.swarmbed import Manager
 
 
 async def join(node: Node, manager: Manager, **wishes: str) -> None:
@@ -29,10 +29,10 @@ async def test_join_and_leave(manager: Manager, node: Node) -> None:
     await join(node, manager)
     info = node.service.info()
     assert info.state is NodeState.ACTIVE
-    assert info.node_addr == HOST
+    assert info.node_addr == manager.host
     assert [one.addr for one in info.managers] == [f"{manager.address}:2377"]
     seen = manager.nodes()[info.node_id]
-    assert seen["Status"] == {"State": "ready", "Addr": HOST}
+    assert seen["Status"] == {"State": "ready", "Addr": manager.host}
     assert seen["Description"]["Engine"]["EngineVersion"].startswith("davit-")
     assert seen["Description"]["Engine"]["Labels"] == {"color": "blue"}
     with pytest.raises(Unavailable, match="already part of a swarm"):

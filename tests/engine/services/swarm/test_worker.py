@@ -130,6 +130,8 @@ async def test_own_status_counts_after_a_restart(store: TaskStore) -> None:
     second.report_all()
     assert [status.state for _, status in second.take_unreported()] == [State.RUNNING]
     assert controller(second).calls == []
+    # Whatever else an earlier davitd left of tasks goes.
+    assert controller(second).kept == [{"t1"}]
     await second.close()
 
 
@@ -158,6 +160,7 @@ async def test_leaving_removes_everything(worker: Worker, store: TaskStore) -> N
     assert worker.tasks() == []
     assert await store.load() == {}
     assert controller(worker).calls[-2:] == [("shutdown", "t1"), ("remove", "t1")]
+    assert controller(worker).kept[-1] == set()
 
 
 def test_named() -> None:

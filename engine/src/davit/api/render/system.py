@@ -11,6 +11,7 @@ from davit.config import Settings
 from davit.model import log_options, times
 from davit.model.event import Event
 from davit.model.registry import LOOPBACK
+from davit.model.swarm import SwarmInfo
 from davit.model.system import Component, Overview
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -128,14 +129,7 @@ def info(seen: Overview, api: tuple[int, int]) -> dict[str, Any]:
             name: {"path": program} for name, program in settings.runtime_programs.items()
         },
         "DefaultRuntime": settings.default_runtime,
-        "Swarm": {
-            "NodeID": "",
-            "NodeAddr": "",
-            "LocalNodeState": "inactive",
-            "ControlAvailable": False,
-            "Error": "",
-            "RemoteManagers": None,
-        },
+        "Swarm": _swarm(seen.swarm),
         # Containers always go on without davitd.
         "LiveRestoreEnabled": True,
         "Isolation": "",
@@ -156,6 +150,20 @@ def info(seen: Overview, api: tuple[int, int]) -> dict[str, Any]:
         "DockerRootDir": str(settings.data_root),
     }
     return _as_of(shown, api)
+
+
+def _swarm(seen: SwarmInfo) -> dict[str, Any]:
+    return {
+        "NodeID": seen.node_id,
+        "NodeAddr": seen.node_addr,
+        "LocalNodeState": seen.state.value,
+        "ControlAvailable": False,
+        "Error": seen.error,
+        "RemoteManagers": [
+            {"NodeID": manager.node_id, "Addr": manager.addr} for manager in seen.managers
+        ]
+        or None,
+    }
 
 
 def _as_of(shown: dict[str, Any], api: tuple[int, int]) -> dict[str, Any]:

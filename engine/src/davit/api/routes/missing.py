@@ -24,7 +24,6 @@ class Refusal:
 
 _SWARM = """
 POST   /swarm/init
-POST   /swarm/join
 """
 _PLUGINS = """
 GET    /plugins/privileges
@@ -36,7 +35,10 @@ POST   /plugins/pull
 def refusals() -> list[Refusal]:
     """Everything that is not served."""
     tables = (
-        (_SWARM, "davit does not join swarms yet, and will not manage them"),
+        (
+            _SWARM,
+            "davit is a worker in swarms: begin one where Moby is, and join it from here",
+        ),
         (_PLUGINS, "davit has no plugins: volumes, networks and logs are built in"),
     )
     return [

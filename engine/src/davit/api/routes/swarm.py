@@ -1,14 +1,17 @@
-"""Routes of the swarm API, as a node answers that belongs to no swarm (503).
+"""Routes of the swarm API, as a node answers that is a worker or in no swarm at all.
 
-To become part of one, ``/swarm/init`` and ``/swarm/join``, is in ``missing.py``.
+To begin a swarm, ``/swarm/init``, is in ``missing.py``: it makes a manager.
 """
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from aiohttp import web
 
 from davit.api.routing import Call, Route
 from davit.errors import Unavailable
+from davit.model.swarm import JoinRequest, NodeState, SwarmInfo
 
 _OF_MANAGERS = """
 GET    /configs
@@ -48,21 +51,47 @@ NO_MANAGER = (
 )
 
 
-def routes() -> list[Route]:
-    rows = (line.split() for line in _OF_MANAGERS.strip().splitlines())
+NO_WORKER = (
+    "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. "
+    "Please run this command on a manager node or promote the current node to a manager."
+)
+
+
+class Swarm(Protocol):
+    """What these routes need."""
+
+    def info(self) -> SwarmInfo: ...
+
+    async def join(self, wish: JoinRequest) -> None: ...
+
+    async def leave(self) -> None: ...
+
+
+def routes(swarm: Swarm) -> list[Route]:
+    async def refuse(call: Call) -> web.StreamResponse:
+        inactive = swarm.info().state is NodeState.INACTIVE
+        raise Unavailable(NO_MANAGER if inactive else NO_WORKER)
+
+    async def join(call: Call) -> web.StreamResponse:
+        await swarm.join(await call.body(JoinRequest))
+        return web.Response()
+
+    async def leave(call: Call) -> web.StreamResponse:
+        await swarm.leave()
+        return web.Response()
+
     return [
-        *(Route(method, path, _refuse) for method, path in rows),
-        Route("POST", "/swarm/leave", _leave),
+        *(Route(method, path, refuse) for method, path in of_managers()),
+        Route("POST", "/swarm/join", join),
+        Route("POST", "/swarm/leave", leave),
         Route("PUT", "/volumes/{name}", _update_volume),
     ]
 
 
-async def _refuse(call: Call) -> web.StreamResponse:
-    raise Unavailable(NO_MANAGER)
-
-
-async def _leave(call: Call) -> web.StreamResponse:
-    raise Unavailable("This node is not part of a swarm")
+def of_managers() -> list[tuple[str, str]]:
+    """Return method and path of what only managers can answer."""
+    rows = (line.split() for line in _OF_MANAGERS.strip().splitlines())
+    return [(method, path) for method, path in rows]
 
 
 async def _update_volume(call: Call) -> web.StreamResponse:

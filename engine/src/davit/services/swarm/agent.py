@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from davit._pb import swarmkit_pb2 as pb
-from davit.drivers.swarmkit import enrolment
+from davit.drivers.swarmkit import enrolment, pki
 from davit.drivers.swarmkit.connection import MANAGER, connect
 from davit.drivers.swarmkit.dispatcher import Dispatcher
 from davit.errors import DavitError, Forbidden, InvalidParameter, NotFound, Unavailable
@@ -74,6 +74,7 @@ class Agent:
 
     async def _connect(self, address: str) -> None:
         credentials = self.member.credentials
+        pki.check(credentials)
         async with connect(address, MANAGER, credentials.roots, credentials) as channel:
             dispatcher = Dispatcher(channel, address)
             description = await self._describe(self.member)

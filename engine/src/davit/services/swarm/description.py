@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from davit import __version__
 from davit._pb import swarmkit_pb2 as pb
 from davit.drivers.swarmkit import pki
@@ -12,7 +14,7 @@ from davit.model.system import Host
 _NETWORKS = ("bridge", "host", "macvlan", "null")
 
 
-def describe(host: Host, labels: list[str], credentials: pki.Credentials) -> pb.NodeDescription:
+def describe(host: Host, labels: Sequence[str], credentials: pki.Credentials) -> pb.NodeDescription:
     """labels: of the engine, ``key=value``. Managers see by the certificate's issuer how far the
     replacement of an authority has come."""
     plugins = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,6 +45,10 @@ class Controller(Protocol):
 
     async def remove(self, task: pb.Task) -> None:
         """Remove the container and all that was made for it."""
+        ...
+
+    async def sweep(self, keep: Collection[str]) -> None:
+        """Remove what there is of all tasks but these, by ID: containers and files."""
         ...
 
     def describe(self, task: pb.Task, status: pb.TaskStatus) -> None:

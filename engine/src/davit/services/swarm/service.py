@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ class SwarmService:
         self,
         directory: Path,
         store: TaskStore,
-        read_host: Callable[[], tuple[Host, list[str]]],
+        read_host: Callable[[], tuple[Host, Sequence[str]]],
         make_controller: Callable[[Dependencies], Controller],
     ) -> None:
         self._directory = directory

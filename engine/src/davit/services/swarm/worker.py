@@ -99,6 +99,7 @@ class Worker:
         for task_id in list(self._runs):
             self._remove(task_id)
         await asyncio.gather(*self._removals.values(), return_exceptions=True)
+        await self.controller.sweep(())
         self.dependencies.clear()
         self._unreported.clear()
 
@@ -125,6 +126,9 @@ class Worker:
         if complete:
             for task_id in self._runs.keys() - updated:
                 self._remove(task_id)
+            if not self._told:
+                # What an earlier davitd began and had no time to write down.
+                await self.controller.sweep(self._runs.keys() | self._removals.keys())
             self._told = True
         if self._told:
             for run in self._runs.values():
