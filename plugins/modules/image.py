@@ -63,7 +63,8 @@ options:
     description:
       - For what the image must be, V([os/]architecture[/variant]), as in V(linux/arm64). By default what the engine
         runs on, and any that is there.
-      - An image on the host that is for another one is replaced with O(source=registry), and otherwise an error.
+      - An image on the host that is for another one is replaced with O(source=registry), and an error with
+        O(source=local) or O(pull=never). An archive has the one image that it has.
     type: str
   force:
     description: With O(state=absent), remove the image even when it has other tags or stopped containers use it.
