@@ -20,7 +20,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs/api.md"
 _BEGIN, _END = "<!-- operations: begin -->\n", "<!-- operations: end -->\n"
 _REMARKS = {
     "GET /plugins": "an empty list: davit has none",
-    "POST /build": "the classic builder; not BuildKit's (version=2)",
+    "POST /build": "the classic builder; not BuildKit's (version=2); secrets in `X-Davit-Secrets`",
     "POST /grpc": "a status of gRPC that names the classic builder: BuildKit is not here",
     "POST /images/create": "done for pulls, and for archives in the body",
     "POST /session": "opened, never used: `POST /build` tells that BuildKit is not here",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -61,7 +62,11 @@ def test_a_client_that_goes_away_ends_the_build(builder: Builder) -> None:
 
 def test_nothing_stays_of_a_build_that_davitd_did_not_survive(davitd: Davitd) -> None:
     davitd.load_busybox()
-    with begun(davitd):
+    half = context("FROM busybox\n", {"a": "a" * (1 << 20)})[: 1 << 19]
+    with begun(davitd), closing(socket.socket(socket.AF_UNIX)) as upload:
+        upload.connect(str(davitd.socket))
+        upload.sendall(b"POST /build HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n" + half)
+        until(lambda: len(list((davitd.data / "containers").glob("*/context/*"))) == 3)
         davitd.kill()
     assert any((davitd.data / "containers").iterdir())
     assert any((davitd.run / "secrets").iterdir())
