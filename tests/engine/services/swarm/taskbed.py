@@ -96,18 +96,16 @@ class Bed:
             forwarding=Forwarder(),
             senders=sender,
         )
-        self.tasks = TaskController(
-            ExecNeeds(
-                paths=world.paths,
-                node=NODE,
-                containers=world.containers,
-                images=world.images,
-                registries=self.registry,
-                logs=ContainerStreams(world.context, logs),
-                networks=world.networks,
-            ),
-            self.memory,
+        self.needs = ExecNeeds(
+            paths=world.paths,
+            node=NODE,
+            containers=world.containers,
+            images=world.images,
+            registries=self.registry,
+            logs=ContainerStreams(world.context, logs),
+            networks=world.networks,
         )
+        self.tasks = TaskController(self.needs, self.memory)
         self.controller: Controller = self.tasks
 
     async def restart(self) -> None:
