@@ -11,10 +11,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from blockbuster import BlockBuster
+from yarl import URL
 
 from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
-from davit.drivers.registry.transport import hostname
+from davit.drivers.registry.transport import hostname, same_origin
 from davit.errors import Unauthorized, Unavailable
 from tests.engine.registrykit import PASSWORD, USER, free_port, registry
 from tests.engine.tlskit import Authority
@@ -106,6 +107,22 @@ async def test_the_machines_authorities_are_trusted(
 )
 def test_addresses(address: str, host: str) -> None:
     assert hostname(address) == host
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("https://registry.example/v2/", True),
+        ("https://registry.example:443/v2/", True),
+        ("https://Registry.Example/v2/", True),
+        ("https://registry.example:5000/v2/", False),
+        ("https://cdn.registry.example/v2/", False),
+        ("http://registry.example/v2/", False),
+        ("http://registry.example:443/v2/", False),
+    ],
+)
+def test_who_is_the_registry_itself(url: str, same: bool) -> None:
+    assert same_origin(URL(url, encoded=True), URL("https://registry.example")) is same
 
 
 class TokenRegistry:

@@ -21,7 +21,7 @@ from davit.drivers.registry import challenge
 from davit.drivers.registry.answers import check
 from davit.drivers.registry.auth import Credentials, authorization
 from davit.drivers.registry.retry import Backoff, Temporary, Waiting
-from davit.drivers.registry.transport import Transport
+from davit.drivers.registry.transport import Transport, same_origin
 from davit.errors import InvalidParameter, Unauthorized
 
 T = TypeVar("T")
@@ -149,7 +149,7 @@ class Repository:
 
     def _is_own(self, url: URL) -> bool:
         """Whether it is the registry's own, and not one to which it has sent us on."""
-        return url.origin() == URL(self._endpoint.url).origin()
+        return same_origin(url, URL(self._endpoint.url))
 
     async def _authorize(
         self, asked: Sequence[challenge.Challenge], refused: str, place: str

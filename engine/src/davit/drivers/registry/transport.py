@@ -148,6 +148,12 @@ def hostname(address: str) -> str:
     return _HUB_REGISTRY if name in _HUB else name
 
 
+def same_origin(first: URL, second: URL) -> bool:
+    """Whether scheme, host and port are the same; a port may be left out when it is the usual."""
+    one, other = ((url.scheme, (url.host or "").lower(), url.port) for url in (first, second))
+    return one == other
+
+
 def _proxy(url: str) -> str | None:
     """The proxy that ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY`` name for an URL."""
     parts = urlsplit(url)
