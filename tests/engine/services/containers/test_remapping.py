@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from davit.model.idmap import IdRange
+from davit.model.idmap import IdMap, IdRange
+from davit.services.swarm.files import FileKeeper, TaskFile
 from davit.sys import userns
 from tests.engine.conftest import Davitd, new_davitd
 from tests.engine.services.build.conftest import Builder
@@ -206,3 +208,19 @@ RUN --mount=type=cache,target=/cache stat -c '%u:%g again' /cache/x
     shown = ["0:0 /context/a", "0:0 /open/a", "5:6 /image/made", "9:9 /cache/x", "7:8 /users"]
     assert "\n".join(["told" + shown[0], *shown[1:], "3:0 /run/secrets/s"]) in result.text
     assert "9:9 again" in result.text
+
+
+async def test_secrets_of_tasks_are_their_owners(remapped: Davitd) -> None:
+    whole = [IdRange(0, _FIRST, 65536)]
+    keeper = FileKeeper(remapped.run / "tasks", IdMap(uids=whole, gids=whole))
+    await keeper.make("t1", [TaskFile("/run/secrets/key", 1000, 1001, 0o400, b"hush")])
+    try:
+        (mount,) = keeper.mounts("t1", ["/run/secrets/key"])
+        bind = f"type=bind,source={mount.source},target={mount.target},readonly"
+        show = "stat -c '%a %u:%g' /run/secrets/key; cat /run/secrets/key"
+        shown = await asyncio.to_thread(
+            run, remapped, "--mount", bind, "--user=1000:1001", "busybox", "sh", "-c", show
+        )
+        assert shown == "400 1000:1001\nhush"
+    finally:
+        await keeper.remove("t1")
