@@ -15,11 +15,6 @@ from ansible_collections.davit.fleet.plugins.module_utils._errors import EngineE
 from ansible_collections.davit.fleet.plugins.module_utils._http import Target
 from ansible_collections.davit.fleet.plugins.module_utils._plan import Action, diff
 
-Json = Any
-Planner = Callable[[Engine], "list[Action]"]
-Executor = Callable[[Engine, Action], None]
-Teller = Callable[[Engine, "list[Action]"], "dict[str, Any]"]
-
 _TRIES = 5
 _PAUSE = 0.2
 # What Moby says when an object has changed since it was read.
@@ -67,7 +62,12 @@ def managed(module: AnsibleModule, engine: Engine) -> Engine:
     )
 
 
-def finish(module: AnsibleModule, plan: Planner, apply: Executor, tell: Teller) -> None:
+def finish(
+    module: AnsibleModule,
+    plan: Callable[[Engine], list[Action]],
+    apply: Callable[[Engine, Action], None],
+    tell: Callable[[Engine, list[Action]], dict[str, Any]],
+) -> None:
     """Plan, and apply unless in check mode; ends the module.
 
     tell: what to return besides, given the plan; in check mode it sees the engine unchanged.
