@@ -132,7 +132,7 @@ def _json(call: Call, name: str, shape: type[T]) -> T:
 def _secrets(call: Call) -> dict[str, bytes]:
     """davit's own header ``X-Davit-Secrets``: ID to base64 of the secret."""
     text = call.request.headers.get(_SECRETS_HEADER, "")
-    return decode(_SECRETS_HEADER, text, dict[str, bytes]) or {}
+    return decode(f"{_SECRETS_HEADER} header", text, dict[str, bytes]) or {}
 
 
 def _auths(call: Call) -> Auths:
