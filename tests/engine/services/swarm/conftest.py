@@ -116,9 +116,9 @@ async def bed() -> AsyncIterator[Bed]:
     root = Path(tempfile.mkdtemp(prefix="dvt"))
     world = World(root)
     await world.open()
-    await world.load()
     made = Bed(world)
     try:
+        await world.load()
         yield made
     finally:
         await made.tasks.sweep([])
