@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -111,7 +112,7 @@ class FaultyProxy:
                 request.method,
                 f"http://{self._target}{request.path_qs}",
                 headers=headers,
-                data=await request.read(),
+                data=io.BytesIO(await request.read()),
                 allow_redirects=False,
             ) as answer,
         ):

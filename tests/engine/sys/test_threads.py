@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from davit.sys.threads import finish
+from davit.sys.threads import Follower, finish
 
 
 async def test_the_result() -> None:
@@ -56,3 +56,52 @@ def fail(words: str) -> None:
 
 def fail_if_called(result: object) -> None:
     raise AssertionError(result)
+
+
+def test_a_follower_does_all_in_order() -> None:
+    done: list[bytes] = []
+    follower = Follower(done.append, behind=2)
+    pieces = [bytes([number]) for number in range(100)]
+    for piece in pieces:
+        follower.put(piece)
+    follower.wait()
+    assert done == pieces
+    follower.close()
+    follower.close()
+
+
+def test_a_followers_failure_comes_out_and_ends_it() -> None:
+    done: list[bytes] = []
+
+    def act(piece: bytes) -> None:
+        if piece == b"bad":
+            raise OSError("full")
+        done.append(piece)
+
+    follower = Follower(act, behind=1)
+    follower.put(b"good")
+    follower.put(b"bad")
+    with pytest.raises(OSError, match="full"):
+        follower.wait()
+    with pytest.raises(OSError, match="full"):
+        follower.put(b"late")
+    follower.close()
+    assert done == [b"good"]
+
+
+def test_a_follower_holds_back_who_is_faster() -> None:
+    go_on = threading.Event()
+    follower = Follower(lambda _: go_on.wait(10), behind=3)
+    ahead = threading.Thread(target=lambda: put_ten(follower))
+    ahead.start()
+    ahead.join(0.2)
+    assert ahead.is_alive()
+    go_on.set()
+    ahead.join(10)
+    assert not ahead.is_alive()
+    follower.close()
+
+
+def put_ten(follower: Follower) -> None:
+    for _ in range(10):
+        follower.put(b"x")

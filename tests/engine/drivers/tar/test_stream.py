@@ -193,12 +193,14 @@ def test_frames_that_follow_each_other(packed: bytes, step: int) -> None:
 
 def test_without_isal_zlib_reads_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "isal", None)
-    compression._inflate.cache_clear()
+    compression._gzip.cache_clear()
     try:
         packed = gzip.compress(DATA)
         assert read_all(decompressed(io.BytesIO(packed))) == DATA
         with pytest.raises(InvalidParameter, match="damaged"):
             read_all(decompressed(io.BytesIO(packed[:20] + b"\xff" * 50 + packed[70:])))
-        assert compression._inflate().error is zlib.error
+        assert compression._gzip().error is zlib.error
+        packer = compression.gzip_packer()
+        assert gzip.decompress(packer.compress(DATA) + packer.flush()) == DATA
     finally:
-        compression._inflate.cache_clear()
+        compression._gzip.cache_clear()

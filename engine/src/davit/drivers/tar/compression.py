@@ -17,7 +17,7 @@ from davit.drivers.tar.stream import CHUNK, Peeked, Source
 from davit.errors import InvalidParameter
 
 _INPUT = CHUNK
-_GZIP = 31
+_WBITS = 31
 """zlib's ``wbits`` for gzip with the largest window."""
 # An xz header may ask for gigabytes; `xz -9` needs 65 MiB.
 _XZ_MEMORY = 128 << 20
@@ -40,22 +40,45 @@ class _Deflated(Protocol):
     def unused_data(self) -> bytes: ...
 
 
-class _Inflate(NamedTuple):
+class _Packer(Protocol):
+    """The shape of ``zlib.compressobj()``."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+class _Gzip(NamedTuple):
     """A library for gzip. error: what it raises for damaged data."""
 
     decoder: Callable[[], _Deflated]
+    packer: Callable[[], _Packer]
     error: type[Exception]
 
 
+def gzip_packer() -> _Packer:
+    """Packs one stream. The same data gives the same bytes, as there is no time in them."""
+    return _gzip().packer()
+
+
 @cache
-def _inflate() -> _Inflate:
-    """ISA-L takes half of zlib's time. It is loaded with the first such stream."""
+def _gzip() -> _Gzip:
+    """ISA-L unpacks twice and packs four times as fast as zlib; it is loaded when it is needed.
+
+    What it packs at its highest level is as large as with zlib's first: up to 7 % more than with
+    the fifth.
+    """
     try:
         from isal import igzip_lib, isal_zlib
     except ImportError:  # there is none for this machine's architecture
-        return _Inflate(lambda: zlib.decompressobj(wbits=_GZIP), zlib.error)
-    return _Inflate(
-        lambda: isal_zlib.decompressobj(wbits=_GZIP),
+        return _Gzip(
+            lambda: zlib.decompressobj(wbits=_WBITS),
+            lambda: zlib.compressobj(5, wbits=_WBITS),
+            zlib.error,
+        )
+    return _Gzip(
+        lambda: isal_zlib.decompressobj(wbits=_WBITS),
+        lambda: isal_zlib.compressobj(3, wbits=_WBITS),
         igzip_lib.IsalError,  # type: ignore[arg-type]  # its stub has an instance
     )
 
@@ -96,7 +119,7 @@ class _GzipDecoder:
     """zlib's or ISA-L's decoder in the same shape."""
 
     def __init__(self) -> None:
-        self._decoder = _inflate().decoder()
+        self._decoder = _gzip().decoder()
         self._filled = False
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
@@ -147,7 +170,7 @@ class _Frames:
                     )
             try:
                 out = self._decoder.decompress(data, size)
-            except (zlib.error, _inflate().error, lzma.LZMAError, OSError) as error:
+            except (zlib.error, _gzip().error, lzma.LZMAError, OSError) as error:
                 raise InvalidParameter(f"the {self._name} data is damaged: {error}") from None
             if out:
                 return out

@@ -7,14 +7,13 @@ is pushed first, and that takes the place of its blob.
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Iterator
 
+from davit.drivers.tar.compression import gzip_packer
 from davit.model.image import Layer
 from davit.services.images import save
 from davit.services.images.content import Content
 
-_LEVEL = 5
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -50,8 +49,7 @@ class Packer:
         return "zstd" if head == _ZSTD else ""
 
     def _gzip(self, layer: Layer) -> Iterator[bytes]:
-        # Without a time in it: the same layer gives the same bytes.
-        packing = zlib.compressobj(_LEVEL, wbits=31)
+        packing = gzip_packer()
         for piece in save.contents(self._content, layer):
             yield packing.compress(piece)
         yield packing.flush()

@@ -13,6 +13,7 @@ from davit.errors import InvalidParameter, SystemFailure
 from davit.model.image import Layer
 from davit.store.blobs import BlobStore, BlobWriter, check_digest
 from davit.store.layers import LayerStore
+from davit.sys.threads import Follower
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,18 @@ class Staged:
 
 
 class _Copied:
-    """Writes what is read through it."""
+    """Writes what is read through it, a little later; all of it once the end has been read."""
 
-    def __init__(self, source: Source, writer: BlobWriter) -> None:
+    def __init__(self, source: Source, writing: Follower) -> None:
         self._source = source
-        self._writer = writer
+        self._writing = writing
 
     def read(self, size: int) -> bytes:
         data = self._source.read(size)
-        self._writer.write(data)
+        if data:
+            self._writing.put(data)
+        else:
+            self._writing.wait()
         return data
 
 
@@ -62,7 +66,9 @@ class Unpacker:
                 raise
         except OSError as error:
             raise self.failure(error) from error
-        copied = self._limited(_Copied(source, writer), expected)
+        # Hashed and written while it is unpacked.
+        writing = Follower(writer.write)
+        copied = self._limited(_Copied(source, writing), expected)
         try:
             try:
                 layer = self._unpack(copied, writer, tree, expected, whole)
@@ -75,11 +81,13 @@ class Unpacker:
             if expected:
                 check_digest(f"blob {expected}", expected, writer.digest)
         except BaseException as error:
+            writing.close()
             writer.discard()
             self._layers.discard(tree)
             if isinstance(error, OSError) and not isinstance(error, ConnectionError):
                 raise self.failure(error) from error
             raise
+        writing.close()
         writer.close()
         return Staged(layer, tree, writer)
 
