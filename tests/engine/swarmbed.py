@@ -88,6 +88,11 @@ class Manager:
 
     def unplug(self) -> None:
         subprocess.run(["ip", "netns", "delete", self._namespace], check=False)
+        # dockerd leaves the namespaces of its networks mounted, and its own root.
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        targets = [line.split()[4] for line in lines]
+        for target in reversed([one for one in targets if one.startswith(f"{self.root}/")]):
+            subprocess.run(["umount", "--lazy", target], check=False)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def load_busybox(self) -> None:
