@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,15 @@ async def join(node: Node, manager: Manager, **wishes: str) -> None:
         remote_addrs=[manager.address], join_token=await asyncio.to_thread(manager.token), **wishes
     )
     await node.service.join(wish)
+
+
+async def run_one(node: Node, manager: Manager, name: str) -> dict[str, Any]:
+    """Make a service with one task on the node, and return the task when it runs."""
+    place = ("--constraint", f"node.id=={node.service.info().node_id}", "--no-resolve-image")
+    command = ("--detach", "--name", name, "busybox", "sleep", "60")
+    await asyncio.to_thread(manager.docker, "service", "create", *place, *command)
+    await until(lambda: manager.states(name)[:1] == ["running"], "it runs")
+    return manager.tasks(name)[0]
 
 
 async def leave(node: Node, manager: Manager) -> None:
@@ -45,14 +55,8 @@ async def test_join_and_leave(manager: Manager, node: Node) -> None:
 
 async def test_a_task_from_beginning_to_end(manager: Manager, node: Node) -> None:
     await join(node, manager)
-    name = node.service.info().node_id
-    place = ("--constraint", f"node.id=={name}", "--no-resolve-image", "--detach")
-    await asyncio.to_thread(
-        manager.docker, "service", "create", *place, "--name", "one", "busybox", "sleep", "60"
-    )
-    await until(lambda: manager.states("one")[:1] == ["running"], "it runs")
-    task = manager.tasks("one")[0]
-    assert task["NodeID"] == name
+    task = await run_one(node, manager, "one")
+    assert task["NodeID"] == node.service.info().node_id
     assert task["Status"]["ContainerStatus"]["ContainerID"] == f"container-of-{task['ID']}"
     assert node.controller.calls == [("prepare", task["ID"]), ("start", task["ID"])]
 
@@ -73,12 +77,7 @@ async def test_a_task_from_beginning_to_end(manager: Manager, node: Node) -> Non
 async def test_tasks_are_taken_up_again(manager: Manager, node: Node) -> None:
     await join(node, manager)
     node_id = node.service.info().node_id
-    place = ("--constraint", f"node.id=={node_id}", "--no-resolve-image", "--detach")
-    await asyncio.to_thread(
-        manager.docker, "service", "create", *place, "--name", "two", "busybox", "sleep", "60"
-    )
-    await until(lambda: manager.states("two")[:1] == ["running"], "it runs")
-    task = manager.tasks("two")[0]
+    task = await run_one(node, manager, "two")
     await node.close()
     node.controller.calls.clear()
     await node.open()
