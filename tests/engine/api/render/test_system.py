@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from davit.api.render import system as render
 from davit.config import Settings
 from davit.model.event import Event
+from davit.model.swarm import Manager, NodeState, SwarmInfo
 from davit.model.system import Component, Counts, Host, Overview
 
 ALL = frozenset({"cpu", "cpuset", "memory", "pids"})
@@ -40,6 +41,7 @@ def overview(settings: Settings | None = None, **host: Any) -> Overview:
         counts=Counts(running=1, paused=1, stopped=2, images=3),
         runtime=Component(name="runc", version="1.1", commit="abc"),
         monitor=Component(name="conmon", version="2.1"),
+        swarm=SwarmInfo(),
         init="/usr/bin/tini",
         open_files=9,
         tasks=3,
@@ -62,6 +64,24 @@ def test_fields_by_version(field: str, first: tuple[int, int], last: tuple[int, 
     known = [(1, minor) for minor in range(24, 52) if field in render.info(overview(), (1, minor))]
     assert (known[0], known[-1]) == (first, last)
     assert len(known) == last[1] - first[1] + 1
+
+
+def test_worker_of_a_swarm() -> None:
+    swarm = SwarmInfo(
+        state=NodeState.ACTIVE,
+        node_id="n1",
+        node_addr="192.0.2.7",
+        managers=[Manager("m1", "192.0.2.1:2377")],
+    )
+    assert render.info(replace(overview(), swarm=swarm), (1, 51))["Swarm"] == {
+        "NodeID": "n1",
+        "NodeAddr": "192.0.2.7",
+        "LocalNodeState": "active",
+        "ControlAvailable": False,
+        "Error": "",
+        "RemoteManagers": [{"NodeID": "m1", "Addr": "192.0.2.1:2377"}],
+    }
+    assert render.info(overview(), (1, 51))["Swarm"]["RemoteManagers"] is None
 
 
 def test_older_versions_look_for_more_in_what_is_there() -> None:
