@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -87,13 +88,26 @@ class Manager:
         self.process = None
 
     def unplug(self) -> None:
-        subprocess.run(["ip", "netns", "delete", self._namespace], check=False)
+        self._end_leftovers()
+        # The link goes some time after its namespace, and the next managers have the same names.
+        for command in (
+            ("ip", "link", "delete", self._link),
+            ("ip", "netns", "delete", self._namespace),
+        ):
+            subprocess.run(command, check=False, capture_output=True)
         # dockerd leaves the namespaces of its networks mounted, and its own root.
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
         targets = [line.split()[4] for line in lines]
         for target in reversed([one for one in targets if one.startswith(f"{self.root}/")]):
             subprocess.run(["umount", "--lazy", target], check=False)
         shutil.rmtree(self.root, ignore_errors=True)
+
+    def _end_leftovers(self) -> None:
+        """A dockerd that was killed leaves its containerd, which holds the namespace."""
+        command = ["ip", "netns", "pids", self._namespace]
+        for pid in subprocess.run(command, capture_output=True, text=True).stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
     def load_busybox(self) -> None:
         query = {"fromSrc": "-", "repo": "busybox", "tag": "latest", "changes": "CMD sh"}
@@ -109,8 +123,9 @@ class Manager:
         return self.docker("swarm", "join-token", "-q", role)
 
     def nodes(self) -> dict[str, dict[str, Any]]:
-        """Return the nodes of the swarm by ID."""
-        return {node["ID"]: node for node in self.client.get("/nodes").json}
+        """Return the nodes of the swarm by ID; none while it has no leader."""
+        answer = self.client.get("/nodes")
+        return {node["ID"]: node for node in answer.json} if answer.status == 200 else {}
 
     def docker(self, *arguments: str, timeout: float = 60) -> str:
         """Run the Docker CLI against it, and return what it prints."""
