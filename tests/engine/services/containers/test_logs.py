@@ -112,9 +112,9 @@ def test_a_gigabyte(shared_davitd: Davitd) -> None:
         time.sleep(0.1)
     assert shared_davitd.docker("logs", "-n", "1", "talker").stdout == b"the end\n"
     assert resident(shared_davitd) - before < 30 << 20
-    assert most < 500 << 20  # a fast writer is some files ahead of who deletes them
-    kept = {path.stat().st_ino: path.stat().st_size for path in files(shared_davitd, "talker")}
-    assert sum(kept.values()) < 100 << 20
+    # A fast writer is ahead of who deletes its files: by as much as the machine is busy.
+    assert most < 900 << 20
+    until(lambda: sum(path.stat().st_size for path in files(shared_davitd, "talker")) < 50 << 20)
 
 
 def test_rotation_goes_on_after_a_crash(davitd: Davitd) -> None:
