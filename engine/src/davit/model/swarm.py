@@ -37,11 +37,9 @@ class Manager(msgspec.Struct, frozen=True):
 
 
 class JoinRequest(Wire, frozen=True):
-    """The body of ``POST /swarm/join``."""
+    """The body of ``POST /swarm/join``; nobody calls a worker, so where it listens says nothing."""
 
-    listen_addr: str = ""
     advertise_addr: str = ""
-    data_path_addr: str = ""
     remote_addrs: list[str] = []
     join_token: str = ""
     availability: str = ""

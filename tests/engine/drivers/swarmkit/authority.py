@@ -48,6 +48,19 @@ class Authority:
         key = pki.new_key()
         private = serialization.load_pem_private_key(key, password=None)
         assert isinstance(private, ec.EllipticCurvePrivateKey)
+        leaf = self.issue(private.public_key(), role, node_id=node_id, life=life)
+        return pki.Credentials(leaf + between, key, roots or self.pem)
+
+    def issue(
+        self,
+        public: object,
+        role: str,
+        *,
+        node_id: str = "node1",
+        life: tuple[datetime.timedelta, datetime.timedelta] = (-_HOUR, _HOUR),
+    ) -> bytes:
+        """Return a node's certificate for a public key."""
+        assert isinstance(public, ec.EllipticCurvePublicKey)
         subject = x509.Name(
             [
                 x509.NameAttribute(NameOID.ORGANIZATION_NAME, "cluster1"),
@@ -56,8 +69,7 @@ class Authority:
             ]
         )
         names = [role, node_id, *(["swarm-ca"] if role == "swarm-manager" else [])]
-        leaf = _sign(subject, private.public_key(), self.key, names=names, life=life)
-        return pki.Credentials(_pem(leaf) + between, key, roots or self.pem)
+        return _pem(_sign(subject, public, self.key, names=names, life=life))
 
 
 def _sign(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from typing import Any, TypeVar
 
-from grpclib.client import Channel
+from grpclib.client import Channel, Stream
 
 from davit._pb import swarmkit_pb2 as pb
 from davit._pb.swarmkit_grpc import DispatcherStub, LogBrokerStub
@@ -16,6 +17,7 @@ _CALL_SECONDS = 5.0
 _MOST_UPDATES = 1024
 
 Status = pb.UpdateTaskStatusRequest.TaskStatusUpdate
+_M = TypeVar("_M")
 
 
 class Dispatcher:
@@ -39,7 +41,7 @@ class Dispatcher:
         with failures(self.address):
             async with self._stub.Session.open() as stream:
                 await stream.send_message(request, end=True)
-                yield stream
+                yield _messages(stream)
 
     @contextlib.asynccontextmanager
     async def assignments(
@@ -49,7 +51,7 @@ class Dispatcher:
         with failures(self.address):
             async with self._stub.Assignments.open() as stream:
                 await stream.send_message(pb.AssignmentsRequest(session_id=session_id), end=True)
-                yield stream
+                yield _messages(stream)
 
     @contextlib.asynccontextmanager
     async def subscriptions(self) -> AsyncIterator[AsyncIterator[pb.SubscriptionMessage]]:
@@ -57,7 +59,7 @@ class Dispatcher:
         with failures(self.address):
             async with self._logs.ListenSubscriptions.open() as stream:
                 await stream.send_message(pb.ListenSubscriptionsRequest(), end=True)
-                yield stream
+                yield _messages(stream)
 
     async def heartbeat(self, session_id: str) -> float:
         """Say that this node lives; return after how many seconds to say it again."""
@@ -92,3 +94,10 @@ class Dispatcher:
                 )
                 # The manager ends the call well and sends no answer.
                 await stream.recv_message()
+
+
+async def _messages(stream: Stream[Any, _M]) -> AsyncIterator[_M]:
+    """Yield what comes; when the manager ends the call, raise what it says about why."""
+    async for message in stream:
+        yield message
+    await stream.recv_trailing_metadata()

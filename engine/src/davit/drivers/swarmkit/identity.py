@@ -1,8 +1,9 @@
 """The node's identity on disk; who else it knows.
 
-The layout is Moby's: ``certificates/swarm-{root-ca.crt,node.crt,node.key}`` and ``state.json``. The
-certificate and its key are replaced as one: the key is written first under a name of its own, and a
-start after a crash takes whichever key belongs to the certificate. Blocking: call in a thread.
+The layout is Moby's: ``certificates/swarm-{root-ca.crt,node.crt,node.key}`` and ``state.json``,
+without which there is no identity. The certificate and its key are replaced as one: the key is
+written first under a name of its own, and a start after a crash takes whichever key belongs to the
+certificate. Blocking: call in a thread.
 """
 
 from __future__ import annotations
@@ -20,13 +21,11 @@ from davit.sys.files import sync_directory, write_atomic
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
     """What a node keeps of its swarm besides certificates.
 
-    managers: as last heard. advertise_addr, data_path_addr: of this node, for control and for
-    containers' traffic.
+    managers: as last heard. advertise_addr: of this node.
     """
 
     managers: list[Manager]
     advertise_addr: str
-    data_path_addr: str
 
 
 class IdentityStore:
@@ -42,10 +41,6 @@ class IdentityStore:
         self._next_key = certificates / "swarm-node.key.next"
         self._state = directory / "state.json"
 
-    def exists(self) -> bool:
-        """Tell whether this node belongs to a swarm."""
-        return self._chain.exists() and self._state.exists()
-
     def load(self) -> tuple[list[Credentials], Membership]:
         """Return what is kept; two credentials when a renewal was cut off: the right one fits.
 
@@ -58,7 +53,8 @@ class IdentityStore:
 
     def save(self, credentials: Credentials) -> None:
         """Keep key and certificate; at each instant one of the keys on disk fits."""
-        self._certificates.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (self._directory, self._certificates):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(self._next_key, credentials.key)
         write_atomic(self._roots, credentials.roots, mode=0o644)
         write_atomic(self._chain, credentials.chain, mode=0o644)
@@ -73,6 +69,6 @@ class IdentityStore:
         write_atomic(self._state, msgspec.json.encode(membership))
 
     def forget(self) -> None:
-        """Remove the identity; the certificate goes first, so that half of it is none."""
-        self._chain.unlink(missing_ok=True)
+        """Remove the identity; the state, written last, goes first, so that half of it is none."""
+        self._state.unlink(missing_ok=True)
         shutil.rmtree(self._directory, ignore_errors=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from davit._pb import swarmkit_pb2 as pb
@@ -40,13 +40,17 @@ class Removed(Exception):
 
 
 class Agent:
-    """describe: returns what the manager is told of this node."""
+    """describe: returns what the manager is told of this node.
+
+    ready: there is a session. registered: there has been one. error: why there is none.
+    """
 
     def __init__(self, member: Member, worker: Worker, describe: Describe) -> None:
         self.member = member
         self._worker = worker
         self._describe = describe
         self.ready = asyncio.Event()
+        self.registered = False
         self.error = ""
 
     async def run(self) -> None:
@@ -79,14 +83,17 @@ class Agent:
             dispatcher = Dispatcher(channel, address)
             description = await self._describe(self.member)
             async with dispatcher.session(description, self.member.session_id) as messages:
-                first = await asyncio.wait_for(anext(messages), _FIRST_MESSAGE_SECONDS)
+                first = await asyncio.wait_for(anext(messages, None), _FIRST_MESSAGE_SECONDS)
+                if first is None:
+                    raise _ended(address, "session")
                 await self._hear(first)
+                self.registered = True
                 self.ready.set()
                 self.error = ""
                 logger.info("swarm: session with manager %s", address)
                 self._worker.report_all()
                 await _first_end(
-                    self._listen(messages),
+                    self._listen(messages, address),
                     self._beat(dispatcher),
                     self._take_assignments(dispatcher),
                     self._report(dispatcher),
@@ -95,10 +102,10 @@ class Agent:
                     self._renew(dispatcher),
                 )
 
-    async def _listen(self, messages: Any) -> None:
+    async def _listen(self, messages: AsyncIterator[pb.SessionMessage], address: str) -> None:
         async for message in messages:
             await self._hear(message)
-        raise Unavailable("swarm: the manager has ended the session")
+        raise _ended(address, "session")
 
     async def _hear(self, message: pb.SessionMessage) -> None:
         await self.member.hear(message)
@@ -119,7 +126,7 @@ class Agent:
                     raise Reopen("an assignment was missed")
                 position = message.results_in
                 await self._worker.apply(message)
-        raise Unavailable("swarm: the manager has ended the assignments")
+        raise _ended(dispatcher.address, "assignments")
 
     async def _report(self, dispatcher: Dispatcher) -> None:
         """A report that fails ends the session, and the next one reports everything."""
@@ -141,6 +148,8 @@ class Agent:
             await asyncio.wait_for(wanted.wait(), due)
         except asyncio.TimeoutError:
             logger.info("swarm: the certificate is due for renewal")
+        # It would be a manager's.
+        await self.member.to_be_worker.wait()
         before = self.member.credentials
         after = await enrolment.renew(dispatcher.channel, dispatcher.address, before)
         await self.member.renewed(after)
@@ -150,6 +159,10 @@ class Agent:
         """A session that the manager does not know is not asked for again."""
         if isinstance(error, (InvalidParameter, NotFound)):
             self.member.session_id = ""
+
+
+def _ended(address: str, what: str) -> Unavailable:
+    return Unavailable(f"swarm manager {address} has ended the {what}")
 
 
 def _says_removed(error: BaseException) -> bool:

@@ -25,7 +25,8 @@ _RENEWAL = (0.5, 0.8)
 class Member:
     """Changes are on disk before they are used.
 
-    node: as the manager sees it, once it has said so. session_id: to take the session up with.
+    session_id: to take the session up with.
+    to_be_worker: that is the role it is to have. warning: what somebody should look after.
     """
 
     def __init__(
@@ -35,9 +36,10 @@ class Member:
         self.credentials = credentials
         self.membership = membership
         self.identity = pki.identity(credentials.chain)
-        self.node: pb.Node | None = None
         self.session_id = ""
         self.renewal_wanted = asyncio.Event()
+        self.to_be_worker = asyncio.Event()
+        self.warning = ""
         self._avoided = ""
 
     @classmethod
@@ -114,15 +116,18 @@ class Member:
         return max(0.0, (at - datetime.now(timezone.utc)).total_seconds())
 
     def _hear_node(self, node: pb.Node) -> None:
-        before = self.node
-        self.node = node
         if node.certificate.status.state == pb.IssuanceStatus.ROTATE:
             self.renewal_wanted.set()
-        promoted = node.spec.desired_role == pb.MANAGER
-        if promoted and (before is None or before.spec.desired_role != pb.MANAGER):
-            logger.error(
-                "swarm: this node was promoted to manager, and davit is a worker only. It goes on "
-                "as it is until its certificate ends. The way back: `docker swarm leave --force` "
-                "here, `docker node rm --force %s` on a manager, and join again",
-                node.id,
+        if node.spec.desired_role != pb.MANAGER:
+            self.to_be_worker.set()
+            self.warning = ""
+            return
+        self.to_be_worker.clear()
+        if not self.warning:
+            self.warning = (
+                "this node was promoted to manager, and davit is a worker only. It goes on as it "
+                f"is until its certificate ends, {self.identity.not_after:%Y-%m-%d %H:%M} UTC. The "
+                "way back: `docker swarm leave --force` here, `docker node rm --force "
+                f"{node.id}` on a manager, and join again"
             )
+            logger.error("swarm: %s", self.warning)

@@ -62,7 +62,6 @@ class SwarmService:
         self._member: Member | None = None
         self._agent: Agent | None = None
         self._running: asyncio.Task[None] | None = None
-        self._was_ready = False
         self._failure = ""
 
     async def open(self) -> None:
@@ -126,21 +125,22 @@ class SwarmService:
             from davit.drivers.swarmkit.identity import IdentityStore
 
             await asyncio.to_thread(IdentityStore(self._directory).forget)
-            self._member, self._failure, self._was_ready = None, "", False
+            self._member, self._failure = None, ""
 
     def info(self) -> SwarmInfo:
         if not self._is_member:
             return SwarmInfo()
         if self._member is None:
             return SwarmInfo(state=NodeState.ERROR, error=self._failure)
-        if self._agent is not None and self._agent.ready.is_set():
-            self._was_ready = True
-        state = NodeState.ACTIVE if self._was_ready else NodeState.PENDING
+        registered = self._agent is not None and self._agent.registered
+        state = NodeState.ACTIVE if registered else NodeState.PENDING
         return SwarmInfo(
             state=NodeState.ERROR if self._failure else state,
             node_id=self._member.identity.node_id,
             node_addr=self._member.membership.advertise_addr,
-            error=self._failure or (self._agent.error if self._agent else ""),
+            error=self._failure
+            or (self._agent.error if self._agent else "")
+            or self._member.warning,
             managers=self._member.membership.managers,
         )
 
@@ -154,11 +154,9 @@ class SwarmService:
         from davit.drivers.swarmkit.identity import IdentityStore, Membership
         from davit.services.swarm.member import Member
 
-        advertised = _host(wish.advertise_addr) or local
         membership = Membership(
             managers=[Manager("", address)],
-            advertise_addr=advertised,
-            data_path_addr=_host(wish.data_path_addr) or advertised,
+            advertise_addr=_host(wish.advertise_addr) or local,
         )
         store = IdentityStore(self._directory)
 
@@ -172,7 +170,7 @@ class SwarmService:
     async def _begin(self, member: Member) -> None:
         from davit.services.swarm.agent import Agent
 
-        self._member, self._failure, self._was_ready = member, "", False
+        self._member, self._failure = member, ""
         worker = await self._open_worker()
         self._agent = Agent(member, worker, self._describe)
         self._running = asyncio.create_task(self._run(self._agent), name="swarm agent")
@@ -221,7 +219,6 @@ class SwarmService:
                 'continue in the background. Use the "docker info" command to see the current '
                 f"swarm status of your node. {agent.error}"
             ) from None
-        self._was_ready = True
 
     async def _end(self) -> None:
         if self._running is not None:

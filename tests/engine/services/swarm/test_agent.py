@@ -1,0 +1,70 @@
+"""Sessions with a manager of the test's own, which does what real ones do seldom."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from davit._pb import swarmkit_pb2 as pb
+from davit.model.swarm import NodeState
+from tests.engine.services.swarm.conftest import Node, until
+from tests.engine.services.swarm.fakeswarm import FakeSwarm, serving
+
+_HOUR = datetime.timedelta(hours=1)
+
+
+@pytest.fixture
+async def swarm(tmp_path: Path) -> AsyncIterator[FakeSwarm]:
+    swarm = FakeSwarm()
+    async with serving(swarm, tmp_path):
+        yield swarm
+
+
+async def test_a_session_that_ends_before_it_begins(node: Node, swarm: FakeSwarm) -> None:
+    await node.service.join(swarm.wish)
+    await node.close()
+    swarm.hang_up = True
+    await node.open()
+    await until(lambda: swarm.sessions > 3, "it asks again and again")
+    info = node.service.info()
+    assert info.state is NodeState.PENDING
+    assert info.error == f"swarm manager {swarm.address} has ended the session"
+    swarm.hang_up = False
+    await until(lambda: node.service.info().state is NodeState.ACTIVE, "the session is back")
+
+
+async def test_a_certificate_is_renewed_in_time(node: Node, swarm: FakeSwarm) -> None:
+    """An hour old and with a second to come, it is past 80 % of its life."""
+    swarm.life = (-_HOUR, datetime.timedelta(minutes=1))
+    await node.service.join(swarm.wish)
+    swarm.life = (-_HOUR, _HOUR * 24)
+    await until(lambda: swarm.issued == 2, "a new certificate is asked for")
+    await until(lambda: swarm.sessions >= 2, "there is a session with it")
+
+
+async def test_a_promoted_node_stays_what_it_is(
+    node: Node, swarm: FakeSwarm, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The manager issues it certificates of a manager only, so it asks for none."""
+    await node.service.join(swarm.wish)
+    swarm.role = "swarm-manager"
+    certificate = pb.Certificate(status=pb.IssuanceStatus(state=pb.IssuanceStatus.ROTATE))
+    with caplog.at_level(logging.ERROR):
+        await swarm.say(spec=pb.NodeSpec(desired_role=pb.MANAGER), certificate=certificate)
+        await until(lambda: node.service.info().error, "it is told")
+    info = node.service.info()
+    assert info.state is NodeState.ACTIVE
+    assert "docker node rm --force node1" in info.error
+    assert info.error in caplog.text
+    await swarm.say()
+    assert (swarm.issued, swarm.sessions) == (1, 1)
+    # Demoted in time, it goes on as ever.
+    swarm.role = "swarm-worker"
+    swarm.node.spec.ClearField("desired_role")
+    await swarm.say()
+    await until(lambda: swarm.issued == 2, "a new certificate is asked for")
+    await until(lambda: not node.service.info().error, "nothing is wrong any more")
