@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from davit.sys import memory
@@ -29,6 +30,23 @@ def test_contexts_without_certificates(
     assert dict(os.environ) == before
     if given:
         assert ssl.create_default_context().cert_store_stats()["x509"] == 1
+
+
+def test_the_client_half_of_aiohttp_comes_when_it_is_asked_for() -> None:
+    script = """
+import sys
+from davit.sys import memory
+with memory.lean_imports():
+    from aiohttp import web
+assert "aiohttp.client" not in sys.modules
+import aiohttp
+print(aiohttp.ClientSession.__module__, aiohttp.__version__)
+from aiohttp import connector
+print(connector._SSL_CONTEXT_VERIFIED.cert_store_stats()["x509"])
+assert not hasattr(aiohttp, "NoSuchName")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["aiohttp.client", aiohttp.__version__, "0"], done.stderr
 
 
 def test_what_few_hosts_need_is_not_loaded_at_the_start() -> None:

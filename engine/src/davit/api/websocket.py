@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from davit.api.routing import Call
 from davit.errors import InvalidParameter
@@ -25,9 +25,9 @@ class WebsocketPeer:
 
     async def read(self) -> bytes:
         message = await self._socket.receive()
-        if message.type is WSMsgType.BINARY:
+        if message.type is web.WSMsgType.BINARY:
             return bytes(message.data)
-        if message.type is WSMsgType.TEXT:
+        if message.type is web.WSMsgType.TEXT:
             return str(message.data).encode()
         self._gone.set()
         return b""

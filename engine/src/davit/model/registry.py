@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
@@ -32,6 +33,21 @@ class AuthConfig(msgspec.Struct, frozen=True, kw_only=True):
     serveraddress: str = ""
     identitytoken: str = ""
     registrytoken: str = ""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """identity_token: a refresh token in place of the password. registry_token: used as it is."""
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+
+    @property
+    def basic(self) -> str:
+        pair = f"{self.username}:{self.password}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True):

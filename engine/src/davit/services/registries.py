@@ -7,11 +7,10 @@ import binascii
 
 from msgspec.structs import replace
 
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.errors import Forbidden, InvalidParameter, Unauthorized
 from davit.model.filters import Filters
-from davit.model.registry import AuthConfig, SearchResult
+from davit.model.registry import AuthConfig, Credentials, SearchResult
 
 _LIMIT = 25
 _LARGEST_LIMIT = 100

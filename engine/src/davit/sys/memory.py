@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import importlib.util
 import os
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGE = 128 << 10
@@ -39,13 +42,47 @@ def trim() -> None:
 
 @contextlib.contextmanager
 def lean_imports() -> Iterator[None]:
-    """Let libraries that are imported meanwhile leave out what davitd does not use: 3 MB.
+    """Let libraries that are imported meanwhile leave out what davitd does not use: 5 MB.
 
-    aiohttp makes two TLS contexts when it is imported, and OpenSSL would read all the machine's CA
-    certificates into each. The client of registries has a context of its own.
+    aiohttp is a server and a client, and davitd is a client only where images are pulled: that half
+    is loaded when somebody asks for it. It makes two TLS contexts then, and OpenSSL would read all
+    the machine's CA certificates into each. The client of registries has a context of its own.
 
     frozenlist would load the C++ library, for lists that only aiohttp's signals are; here are none.
     """
+    _postpone_body("aiohttp")
+    with _lean_environment():
+        yield
+
+
+def _postpone_body(name: str) -> None:
+    """Let a package's modules be imported without what the package itself imports.
+
+    Its own body runs when one of its names is first asked for that is none of its modules.
+    """
+    spec = importlib.util.find_spec(name)
+    if name in sys.modules or spec is None or spec.loader is None:
+        return
+    loader = spec.loader
+    package = importlib.util.module_from_spec(spec)
+    # Its modules have it in headers, which davit sets itself. The body brings the real one.
+    vars(package)["__version__"] = ""
+
+    def ask(wanted: str) -> Any:
+        if importlib.util.find_spec(f"{name}.{wanted}") is not None:
+            raise AttributeError(wanted)  # so that the import goes on
+        # Read by children that are started meanwhile, too: those of other threads are nft and cp.
+        with _lean_environment():
+            loader.exec_module(package)
+        vars(package).pop("__getattr__", None)
+        return getattr(package, wanted)
+
+    vars(package)["__getattr__"] = ask
+    sys.modules[name] = package
+
+
+@contextlib.contextmanager
+def _lean_environment() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in _LEAN}
     os.environ.update(_LEAN)
     try:

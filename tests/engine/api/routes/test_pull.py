@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from davit.drivers.registry.auth import Credentials
+from davit.model.registry import Credentials
 from tests.engine.client import UnixConnection
 from tests.engine.conftest import Davitd
 from tests.engine.imagekit import Built, busybox, digest, files

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.search import place
+from davit.model.registry import Credentials
 from tests.engine.client import UnixConnection
 from tests.engine.conftest import Davitd
 from tests.engine.indexkit import Index, search_index

@@ -13,10 +13,10 @@ from aiohttp.test_utils import TestServer
 from blockbuster import BlockBuster
 from yarl import URL
 
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.drivers.registry.transport import hostname, same_origin
 from davit.errors import Unauthorized, Unavailable
+from davit.model.registry import Credentials
 from tests.engine.registrykit import PASSWORD, USER, free_port, registry
 from tests.engine.tlskit import Authority
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.errors import InvalidParameter, Unavailable
+from davit.model.registry import Credentials
 from tests.engine.imagekit import busybox
 from tests.engine.registrykit import Shelf, registry
 from tests.engine.tlskit import Authority

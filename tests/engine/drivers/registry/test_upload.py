@@ -12,9 +12,9 @@ from aiohttp.test_utils import TestServer
 from blockbuster import BlockBuster
 
 from davit.drivers.registry import upload
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.errors import Unavailable
+from davit.model.registry import Credentials
 from tests.engine.faultkit import Fault, FaultyProxy
 from tests.engine.imagekit import digest
 from tests.engine.registrykit import PASSWORD, USER, Shelf, registry

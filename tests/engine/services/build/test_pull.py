@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from davit.drivers.registry.auth import Credentials
+from davit.model.registry import Credentials
 from tests.engine.client import UnixConnection
 from tests.engine.imagekit import busybox, files
 from tests.engine.registrykit import PASSWORD, USER, Shelf, registry

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from blockbuster import blockbuster_ctx
 
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.model.config import ContainerConfig, HostConfig
 from davit.model.container import Container, State, Status
 from davit.model.image import Image, Progress
 from davit.model.reference import Reference
+from davit.model.registry import Credentials
 from davit.services.images.pull import Puller
 from davit.services.images.service import ImageService
 from davit.store.blobs import BlobStore

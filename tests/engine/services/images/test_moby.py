@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.model.image import Progress
 from davit.model.reference import Reference
+from davit.model.registry import Credentials
 from davit.services.images.pull import Puller
 from davit.services.images.push import Pusher
 from tests.engine.imagekit import busybox, chunks, files

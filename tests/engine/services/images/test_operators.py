@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.errors import Forbidden, Unavailable
 from davit.model.reference import Reference
+from davit.model.registry import Credentials
 from davit.services.images.push import Pusher
 from tests.engine.faultkit import FaultyProxy
 from tests.engine.imagekit import busybox

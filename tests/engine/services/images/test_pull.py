@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 import zstandard
 
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.errors import Forbidden, InvalidParameter, NotFound, Unavailable
 from davit.model.filters import Filters
+from davit.model.registry import Credentials
 from tests.engine.faultkit import Fault, FaultyProxy
 from tests.engine.imagekit import Built, busybox, compress, digest, files, host_architecture
 from tests.engine.registrykit import PASSWORD, USER, Shelf, registry

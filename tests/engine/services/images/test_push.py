@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import zstandard
 
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.errors import Forbidden, NotFound
 from davit.model.filters import Filters
 from davit.model.image import Progress
 from davit.model.reference import Reference
+from davit.model.registry import Credentials
 from davit.services.images.pull import Puller
 from davit.services.images.push import Pusher
 from tests.engine.faultkit import Fault, FaultyProxy

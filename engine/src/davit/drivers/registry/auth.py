@@ -5,10 +5,8 @@ Source: distribution, "Token Authentication Specification" and "OAuth2 token aut
 
 from __future__ import annotations
 
-import base64
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import aiohttp
@@ -18,23 +16,9 @@ from davit.drivers.registry.answers import words
 from davit.drivers.registry.challenge import Challenge
 from davit.drivers.registry.transport import Transport
 from davit.errors import Unauthorized, Unavailable
+from davit.model.registry import Credentials
 
 _CLIENT = "docker"
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """identity_token: a refresh token in place of the password. registry_token: used as it is."""
-
-    username: str = ""
-    password: str = field(default="", repr=False)
-    identity_token: str = field(default="", repr=False)
-    registry_token: str = field(default="", repr=False)
-
-    @property
-    def basic(self) -> str:
-        pair = f"{self.username}:{self.password}".encode()
-        return f"Basic {base64.b64encode(pair).decode()}"
 
 
 class Token(msgspec.Struct):

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterable
-from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from davit.drivers.registry import challenge
-from davit.drivers.registry.auth import Credentials, authorization, refuse
-from davit.drivers.registry.repository import Endpoint, Repository
-from davit.drivers.registry.search import search
-from davit.drivers.registry.transport import Transport, hostname
-from davit.model.registry import SearchResult
+from davit.model.registry import Credentials, SearchResult
+
+if TYPE_CHECKING:
+    from davit.drivers.registry.repository import Repository
+    from davit.drivers.registry.transport import Transport
 
 _HUB = "docker.io"
 
 
 class RegistryClient:
-    """insecure: hosts, ``host:port`` and CIDRs that are spoken to without verified TLS.
+    """All that speaks HTTP is imported by the first request: many hosts never make one.
+
+    insecure: hosts, ``host:port`` and CIDRs that are spoken to without verified TLS.
 
     mirrors: URLs that are asked for Docker Hub's images before it. certificates: directories with
     one for each host that has certificates of its own, the first that knows a host counts.
@@ -48,6 +49,9 @@ class RegistryClient:
         self, source: str, path: str, credentials: Credentials, actions: str = "pull"
     ) -> AsyncIterator[Repository]:
         """Open a repository. source: a host or one of ``sources``; actions: ``pull,push``."""
+        from davit.drivers.registry.repository import Endpoint, Repository
+        from davit.drivers.registry.transport import hostname
+
         async with self._transport() as transport:
             if "://" in source:
                 # A mirror: whether it speaks TLS is said. It is not told who we are at the Hub.
@@ -59,33 +63,20 @@ class RegistryClient:
             yield Repository(transport, endpoint, path, credentials, actions)
 
     async def login(self, address: str, credentials: Credentials) -> str:
-        """Verify credentials; return a token that stands for them, empty when there is none.
+        """Verify credentials, see ``login.login``."""
+        from davit.drivers.registry.login import login
 
-        address: host, ``host:port`` or an URL, empty for Docker Hub. Raises Unauthorized with the
-        registry's words, Unavailable.
-        """
         async with self._transport() as transport:
-            base, trust = await transport.base(hostname(address))
-            url = f"{base}/v2/"
-            async with transport.request("GET", url, trust=trust) as answer:
-                if answer.status != HTTPStatus.UNAUTHORIZED:
-                    # It wants to know nobody: as Docker does, that is a success.
-                    await refuse(answer)
-                    return ""
-                asked = challenge.parse(answer.headers.getall("WWW-Authenticate", []))
-            chosen = challenge.require(asked, url)
-            value, identity = await authorization(
-                transport, chosen, credentials, offline=True, trust=trust
-            )
-            headers = {"Authorization": value}
-            async with transport.request("GET", url, headers=headers, trust=trust) as answer:
-                await refuse(answer)
-            return identity
+            return await login(transport, address, credentials)
 
     async def search(self, term: str, limit: int, credentials: Credentials) -> list[SearchResult]:
         """Search an index, see ``search.search``."""
+        from davit.drivers.registry.search import search
+
         async with self._transport() as transport:
             return await search(transport, term, limit, credentials)
 
     def _transport(self) -> Transport:
+        from davit.drivers.registry.transport import Transport
+
         return Transport(self._insecure, self._certificates)

@@ -19,10 +19,11 @@ from yarl import URL
 
 from davit.drivers.registry import challenge
 from davit.drivers.registry.answers import check
-from davit.drivers.registry.auth import Credentials, authorization
+from davit.drivers.registry.auth import authorization
 from davit.drivers.registry.retry import Backoff, Temporary, Waiting
 from davit.drivers.registry.transport import Transport, same_origin
 from davit.errors import InvalidParameter, Unauthorized
+from davit.model.registry import Credentials
 
 T = TypeVar("T")
 

@@ -12,11 +12,11 @@ import msgspec
 
 from davit.drivers.registry import challenge
 from davit.drivers.registry.answers import check
-from davit.drivers.registry.auth import Credentials, authorization
+from davit.drivers.registry.auth import authorization
 from davit.drivers.registry.repository import LARGEST_DOCUMENT, limited
 from davit.drivers.registry.transport import Transport
 from davit.errors import InvalidParameter, NotSupported, Unauthorized
-from davit.model.registry import SearchResult
+from davit.model.registry import Credentials, SearchResult
 
 _HUB = "index.docker.io"
 _HUB_NAMES = ("docker.io", _HUB)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-import tarfile
 from collections.abc import Callable
 
+from davit.drivers.tar import kinds
 from davit.drivers.tar.compression import HEAD, decompressed, is_compressed
 from davit.drivers.tar.header import Entry
 from davit.drivers.tar.reader import TarReader
@@ -36,7 +36,7 @@ class Extractor(TreeWriter):
             there = os.stat(name, dir_fd=holder, follow_symlinks=False)
         except FileNotFoundError:
             return
-        was_directory, is_directory = stat.S_ISDIR(there.st_mode), entry.type == tarfile.DIRTYPE
+        was_directory, is_directory = stat.S_ISDIR(there.st_mode), entry.type == kinds.DIRTYPE
         if was_directory != is_directory and not self._replace:
             old, new = ("directory", "non-directory")[:: 1 if was_directory else -1]
             raise InvalidParameter(f"cannot overwrite {old} {entry.name!r} with {new}")

@@ -6,9 +6,9 @@ Source: POSIX.1-2017 ``pax``, "ustar Interchange Format"; GNU tar manual, "Basic
 from __future__ import annotations
 
 import struct
-import tarfile
 from dataclasses import dataclass, field
 
+from davit.drivers.tar import kinds
 from davit.errors import InvalidParameter
 
 BLOCK = 512
@@ -24,7 +24,7 @@ _ID_END, _SIZE_END = 1 << 32, 1 << 63
 
 @dataclass
 class Entry:
-    """A member's header. type: as in ``tarfile`` (REGTYPE, DIRTYPE, …).
+    """A member's header. type: one of ``kinds`` (REGTYPE, DIRTYPE, …).
 
     size: bytes of the file; stored: bytes of it in the archive; holes: the stored pieces as
     (offset, length) of a sparse file, None for an ordinary one. mtime: ns since the epoch.
@@ -46,7 +46,7 @@ class Entry:
 
     @property
     def is_file(self) -> bool:
-        return self.type in tarfile.REGULAR_TYPES
+        return self.type in kinds.REGULAR_TYPES
 
 
 def parse(block: bytes) -> Entry | None:
@@ -61,14 +61,14 @@ def parse(block: bytes) -> Entry | None:
         if stated != _unsigned(block) and stated != _signed(block):
             raise ValueError("bad checksum")
         name = name.partition(b"\0")[0]
-        if kind == tarfile.AREGTYPE and name.endswith(b"/"):
-            kind = tarfile.DIRTYPE  # how the oldest archives tell a directory
+        if kind == kinds.AREGTYPE and name.endswith(b"/"):
+            kind = kinds.DIRTYPE  # how the oldest archives tell a directory
         prefix = prefix.partition(b"\0")[0]
-        if prefix and kind not in tarfile.GNU_TYPES:
+        if prefix and kind not in kinds.GNU_TYPES:
             name = prefix + b"/" + name
         contents = _octal(size)
         stored = contents if has_contents(kind) else 0
-        is_device = kind in (tarfile.CHRTYPE, tarfile.BLKTYPE)
+        is_device = kind in (kinds.CHRTYPE, kinds.BLKTYPE)
         return Entry(
             name=decode(name),
             type=kind,
@@ -118,7 +118,7 @@ def check(entry: Entry) -> None:
             )
     if "\0" in entry.name or "\0" in entry.linkname or "\0" in "".join(entry.xattrs):
         raise InvalidParameter(f"the tar archive is damaged: {entry.name!r} has a null byte")
-    if entry.type in (tarfile.SYMTYPE, tarfile.LNKTYPE) and not entry.linkname:
+    if entry.type in (kinds.SYMTYPE, kinds.LNKTYPE) and not entry.linkname:
         raise InvalidParameter(f"the tar archive is damaged: {entry.name!r} links to nothing")
     if not (
         0 <= entry.uid < _ID_END
@@ -145,12 +145,12 @@ def check(entry: Entry) -> None:
 def has_contents(kind: bytes) -> bool:
     """Links, devices and directories have none, whatever their size field says."""
     return kind not in (
-        tarfile.LNKTYPE,
-        tarfile.SYMTYPE,
-        tarfile.CHRTYPE,
-        tarfile.BLKTYPE,
-        tarfile.DIRTYPE,
-        tarfile.FIFOTYPE,
+        kinds.LNKTYPE,
+        kinds.SYMTYPE,
+        kinds.CHRTYPE,
+        kinds.BLKTYPE,
+        kinds.DIRTYPE,
+        kinds.FIFOTYPE,
     )
 
 

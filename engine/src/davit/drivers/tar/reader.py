@@ -7,9 +7,9 @@ Source: POSIX.1-2017 ``pax``; GNU tar manual, "Basic Tar Format" and "Storing Sp
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterator
 
+from davit.drivers.tar import kinds
 from davit.drivers.tar.header import BLOCK, Entry, check, decode, has_contents, parse
 from davit.drivers.tar.stream import CHUNK, Source
 from davit.errors import InvalidParameter
@@ -69,19 +69,19 @@ class TarReader:
                 raise InvalidParameter(f"the tar archive is damaged: negative size {entry.size}")
             self._left = entry.stored
             self._padding = -self._left % BLOCK
-            if entry.type == tarfile.XGLTYPE:
+            if entry.type == kinds.XGLTYPE:
                 self._extend(self._globals)
-            elif entry.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
+            elif entry.type in (kinds.XHDTYPE, kinds.SOLARIS_XHDTYPE):
                 self._extend(pax)
-            elif entry.type == tarfile.GNUTYPE_LONGNAME:
+            elif entry.type == kinds.GNUTYPE_LONGNAME:
                 long_name = decode(self._header_text().rstrip(b"\0"))
-            elif entry.type == tarfile.GNUTYPE_LONGLINK:
+            elif entry.type == kinds.GNUTYPE_LONGLINK:
                 long_link = decode(self._header_text().rstrip(b"\0"))
             else:
                 break
         entry.name = long_name or entry.name
         entry.linkname = long_link or entry.linkname
-        if entry.type == tarfile.GNUTYPE_SPARSE:
+        if entry.type == kinds.GNUTYPE_SPARSE:
             self._gnu_sparse(entry, block)
         if pax or self._globals:
             self._apply({**self._globals, **pax}, entry)
@@ -121,7 +121,7 @@ class TarReader:
             extension = self._source_exactly(BLOCK)
             pieces += _gnu_pieces(extension[:504])
             extended = extension[504] != 0
-        entry.type = tarfile.REGTYPE
+        entry.type = kinds.REGTYPE
         entry.pieces = pieces
 
     def _pax_sparse(self, pax: dict[str, bytes], entry: Entry) -> None:

@@ -12,11 +12,11 @@ import errno
 import logging
 import os
 import stat
-import tarfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from davit.drivers.tar import kinds
 from davit.drivers.tar.header import Entry
 from davit.drivers.tar.reader import TarReader
 from davit.drivers.tar.root import Root, remove, split
@@ -37,9 +37,9 @@ _ENTRY_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL, errno.ERANGE, errno.E2BIG, er
 _TIMES_AT_MOST = 20_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DEVICES = {
-    tarfile.CHRTYPE: stat.S_IFCHR,
-    tarfile.BLKTYPE: stat.S_IFBLK,
-    tarfile.FIFOTYPE: stat.S_IFIFO,
+    kinds.CHRTYPE: stat.S_IFCHR,
+    kinds.BLKTYPE: stat.S_IFBLK,
+    kinds.FIFOTYPE: stat.S_IFIFO,
 }
 
 
@@ -82,13 +82,13 @@ class TreeWriter:
         """Make a member. Raises InvalidParameter for what an archive must not have."""
         parts = self.place(entry.name)
         if not parts:
-            if entry.type == tarfile.DIRTYPE:
+            if entry.type == kinds.DIRTYPE:
                 self._own_directory(self._root.directory([]), entry, ())
             return
         parent, name = parts[:-1], parts[-1]
         if name.startswith(_WHITEOUT) and self.whiteouts:
             self._whiteout(parent, name)
-        elif entry.type == tarfile.DIRTYPE:
+        elif entry.type == kinds.DIRTYPE:
             self._directory(parent, name, entry)
         else:
             self._other(parent, name, entry)
@@ -148,7 +148,7 @@ class TreeWriter:
             self._times = {key: at for key, at in self._times.items() if key in above}
 
     def _other(self, parent: list[str], name: str, entry: Entry) -> None:
-        if entry.type == tarfile.LNKTYPE:
+        if entry.type == kinds.LNKTYPE:
             self._hard_link(parent, name, entry)
             return
         holder = self._root.directory(parent, create=True)
@@ -162,7 +162,7 @@ class TreeWriter:
             return
         self.make_room(holder, name, entry)
         holder = self._root.directory(parent)
-        if entry.type == tarfile.SYMTYPE:
+        if entry.type == kinds.SYMTYPE:
             os.symlink(entry.linkname, name, dir_fd=holder)
             # As Docker counts, and stat(2) does.
             self.size += len(os.fsencode(entry.linkname))
@@ -174,7 +174,7 @@ class TreeWriter:
                 f"the archive's member {entry.name!r} is of the unknown type {entry.type!r}"
             )
         os.chown(name, entry.uid, entry.gid, dir_fd=holder, follow_symlinks=False)
-        if entry.type != tarfile.SYMTYPE:
+        if entry.type != kinds.SYMTYPE:
             _set_mode(holder, name, entry.mode)
         _set_xattrs(f"/proc/self/fd/{holder}/{name}", entry)
         os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=holder, follow_symlinks=False)

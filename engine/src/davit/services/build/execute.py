@@ -18,6 +18,7 @@ from davit.model.config import ContainerConfig
 from davit.model.image import Image, StepWish
 from davit.model.platform import Platform
 from davit.services.build import cache, copying, mounts, trees
+from davit.services.build.caches import Caches
 from davit.services.build.context import Context
 from davit.services.build.files import Files
 from davit.services.build.names import credentials_for
@@ -73,7 +74,7 @@ class Execution:
         report: Report,
         keep: Callable[[Image], None],
         build_id: str,
-        caches: mounts.Caches,
+        caches: Caches,
         auths: Auths,
     ) -> None:
         self._needs = needs

@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import hashlib
 import io
-import os
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from davit.drivers.volume.usage import disk_usage
 from davit.errors import NotSupported
-from davit.model.build import MOUNT, CacheRecord, Command
+from davit.model.build import Command
 from davit.model.config import ContainerConfig, Mount, TmpfsOptions
 from davit.services.build import copying, secrets, trees
+from davit.services.build.caches import Caches
 from davit.services.build.context import Context
 from davit.services.build.copying import Target
 from davit.services.build.files import ImageOf
 from davit.services.build.needs import Needs
 from davit.services.build.secrets import Secrets
-from davit.services.containers import cleanup
 from davit.spec.dockerfile import metadata
 from davit.spec.dockerfile.expand import expand
 
@@ -75,54 +71,6 @@ def wishes(
     ]
 
 
-class Caches:
-    """Directories of ``type=cache``, kept from build to build: one for each ID."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._used: Counter[str] = Counter()
-
-    @asynccontextmanager
-    async def opened(self, wish: Wish) -> AsyncIterator[Path]:
-        """Give the directory. One that is not to be shared is had by one step at a time."""
-        options = wish.options
-        name = hashlib.sha256(options.get("id", wish.target).encode()).hexdigest()[:32]
-        owner = int(options.get("uid", "0")), int(options.get("gid", "0"))
-        mode = int(options.get("mode", "0755"), 8)
-        async with AsyncExitStack() as stack:
-            if options.get("sharing", "shared") != "shared":
-                lock = self._locks.setdefault(name, asyncio.Lock())
-                await stack.enter_async_context(lock)
-            self._used[name] += 1
-            try:
-                await asyncio.to_thread(_make, self._root / name, owner, mode)
-                yield self._root / name
-            finally:
-                self._used[name] -= 1
-
-    async def records(self) -> list[CacheRecord]:
-        """Tell what there is, and what it takes."""
-        return [
-            CacheRecord(
-                id=name,
-                kind=MOUNT,
-                description="cached mount",
-                size=await asyncio.to_thread(disk_usage, self._root / name),
-                created=used,
-                is_used=self._used[name] > 0,
-            )
-            for name, used in await asyncio.to_thread(_listed, self._root)
-        ]
-
-    async def remove(self, names: Sequence[str]) -> list[str]:
-        """Remove those that no step has open; return their names."""
-        unused = [name for name in names if not self._used[name]]
-        for name in unused:
-            await cleanup.remove_tree(self._root / name)
-        return unused
-
-
 class Mounter:
     """Makes the mounts of one build's steps."""
 
@@ -167,7 +115,9 @@ class Mounter:
         mounts = []
         for wish in wanted:
             if wish.kind == "cache":
-                path = await stack.enter_async_context(self._caches.opened(wish))
+                path = await stack.enter_async_context(
+                    self._caches.opened(wish.target, wish.options)
+                )
                 mounts.append(_bind(wish, path))
             elif wish.kind == "tmpfs":
                 size = _bytes(wish.options.get("size", "0"))
@@ -221,22 +171,6 @@ def _wish(text: str, config: ContainerConfig) -> Wish:
 
 def _bind(wish: Wish, source: Path) -> Mount:
     return Mount(type="bind", source=str(source), target=wish.target, read_only=wish.read_only)
-
-
-def _make(path: Path, owner: tuple[int, int], mode: int) -> None:
-    if path.is_dir():
-        os.utime(path)  # Its time tells when it was last used.
-        return
-    path.mkdir(parents=True)
-    os.chown(path, *owner)
-    path.chmod(mode)
-
-
-def _listed(root: Path) -> list[tuple[str, int]]:
-    """Names, and when each was last used (ns)."""
-    if not root.is_dir():
-        return []
-    return [(path.name, path.stat().st_mtime_ns) for path in root.iterdir()]
 
 
 def _bytes(text: str) -> int:

@@ -6,12 +6,9 @@ import asyncio
 import logging
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
 
-from davit.drivers.dockerfile import parser
 from davit.errors import DavitError
-from davit.model import ids, platform
+from davit.model import ids
 from davit.model.build import (
     MARK,
     MOUNT,
@@ -23,17 +20,11 @@ from davit.model.build import (
 )
 from davit.model.filters import Filters
 from davit.model.image import Progress
-from davit.services.build import context
-from davit.services.build.execute import Execution
+from davit.services.build.caches import Caches
 from davit.services.build.failure import CommandFailed
-from davit.services.build.mounts import Caches
 from davit.services.build.needs import Auths, Needs, Report
 from davit.services.build.pruning import chosen
-from davit.services.build.running import short
 from davit.services.containers import cleanup
-from davit.spec.dockerfile import stages
-from davit.spec.dockerfile.arguments import of_platforms
-from davit.sys.tasks import uncut
 
 logger = logging.getLogger(__name__)
 
@@ -66,9 +57,13 @@ class BuildService:
         auths: credentials by registry. Raises InvalidParameter for a context or a Dockerfile that
         is wrong. When the caller is cancelled nothing stays but the steps that were done.
         """
+        # Imported with the first build: most hosts never have one.
+        from davit.services.build.pipeline import build_image
+
         lines = _Lines(report, quiet=request.quiet)
         try:
-            await self._build(request, chunks, lines, auths)
+            image = await build_image(self._needs, request, chunks, lines.show, auths, self._caches)
+            lines.done(image.id, request.tags)
         except CommandFailed as error:
             lines.fail(str(error), error.code)
         except DavitError as error:
@@ -96,51 +91,6 @@ class BuildService:
         gained += sum(record.size for record in caches if record.id in removed)
         return [*steps, *removed], gained
 
-    async def _build(
-        self,
-        request: BuildRequest,
-        chunks: AsyncIterator[bytes],
-        lines: _Lines,
-        auths: Auths,
-    ) -> None:
-        # The directory is one of a container that does not exist: what a crash leaves of it the
-        # next start takes for an orphan's.
-        build_id = ids.new_id()
-        scratch = self._needs.paths.container(build_id)
-        async with AsyncExitStack() as undo:
-            undo.push_async_callback(_remove, scratch)
-            if request.remote:
-                received = await context.fetch(scratch, request.remote, request.dockerfile)
-            else:
-                received = await context.receive(scratch / "context", chunks, request.dockerfile)
-            escape = stages.escape_character(received.dockerfile.decode("utf-8-sig", "replace"))
-            commands = await parser.parse(received.dockerfile)
-            platforms = of_platforms(platform.parse(""), platform.parse(request.platform))
-            platforms["TARGETSTAGE"] = request.target or "default"
-            every, given = stages.divide(commands, request.args, platforms, escape)
-            needed = stages.needed(every, request.target)
-            keep = undo.enter_context(self._needs.images.keep())
-            execution = Execution(
-                self._needs,
-                request,
-                received,
-                scratch=scratch,
-                escape=escape,
-                report=lines.show,
-                keep=keep,
-                build_id=build_id,
-                caches=self._caches,
-                auths=auths,
-            )
-            image = await execution.run(every, needed, given)
-            for tag in request.tags:
-                await self._needs.images.tag(image.id, tag)
-            lines.done(image.id, request.tags)
-
-
-async def _remove(scratch: Path) -> None:
-    await uncut(cleanup.remove_tree(scratch))
-
 
 class _Lines:
     """What a build says. quiet: the image's ID is all, unless it fails."""
@@ -163,7 +113,7 @@ class _Lines:
             self._report(BuildLine(stream=f"{image_id}\n"))
             return
         self._report(BuildLine(aux={"ID": image_id}))
-        self._report(BuildLine(stream=f"Successfully built {short(image_id)}\n"))
+        self._report(BuildLine(stream=f"Successfully built {ids.short(image_id)}\n"))
         for tag in tags:
             self._report(BuildLine(stream=f"Successfully tagged {tag}\n"))
 

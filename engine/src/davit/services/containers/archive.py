@@ -9,9 +9,9 @@ import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from davit.drivers.tar.extract import extract
-from davit.drivers.tar.pack import Packer
 from davit.drivers.tar.stream import Source, drawn, feed
 from davit.errors import Forbidden, InvalidParameter, NotFound
 from davit.model.container import Container
@@ -21,6 +21,9 @@ from davit.services.containers.context import Context
 from davit.services.containers.view import View
 from davit.sys import inside, userns, users
 from davit.sys.tasks import in_thread
+
+if TYPE_CHECKING:
+    from davit.drivers.tar.pack import Packer
 
 
 async def status(ctx: Context, reference: str, path: str) -> PathStat:
@@ -38,7 +41,7 @@ async def get(
     container = ctx.store.get(reference)
     async with view.opened(ctx, reference) as tree:
         found = await in_thread(_status, container, tree, path)
-        packer = Packer(owner=tree.in_container)
+        packer = _packer(tree)
         with ExitStack() as stack:
             try:
                 pieces = await in_thread(_pack, stack, tree, path, found, packer)
@@ -94,10 +97,17 @@ async def export(ctx: Context, reference: str) -> AsyncGenerator[bytes, None]:
         with_root = stack.enter_context(ExitStack())
         root = await in_thread(_open_root, with_root, tree)
         ctx.announce(container, "export")
-        packed = Packer(owner=tree.in_container).pack(root, ".", "")
+        packed = _packer(tree).pack(root, ".", "")
         pieces = await stack.enter_async_context(aclosing(drawn(packed)))
         async for piece in pieces:
             yield piece
+
+
+def _packer(tree: View) -> Packer:
+    # Imported when there is something to pack: it has tarfile, which is large.
+    from davit.drivers.tar.pack import Packer
+
+    return Packer(owner=tree.in_container)
 
 
 def _status(container: Container, tree: View, path: str) -> PathStat:

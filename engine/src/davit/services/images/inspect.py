@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from davit.model.image import Descriptor, Distribution
 from davit.model.reference import DEFAULT_TAG, Reference
+from davit.model.registry import Credentials
 from davit.services.images import manifests
 from davit.services.images.content import read_config
 from davit.services.images.manifests import Index

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-import tarfile
 from collections.abc import AsyncIterator, Callable
 
+from davit.drivers.tar import kinds
 from davit.drivers.tar.compression import decompressed
 from davit.drivers.tar.header import BLOCK, Entry
 from davit.drivers.tar.reader import TarReader
@@ -125,12 +125,12 @@ class _Reading:
                 "at a time"
             )
         path = posixpath.join(*split(entry.name) or [""])
-        if entry.type == tarfile.SYMTYPE:
+        if entry.type == kinds.SYMTYPE:
             # docker save writes a layer that several images have once, and links to it.
             self._links[path] = posixpath.normpath(
                 posixpath.join(posixpath.dirname(path), entry.linkname)
             )
-        elif entry.type == tarfile.LNKTYPE:
+        elif entry.type == kinds.LNKTYPE:
             self._links[path] = posixpath.normpath(entry.linkname)
         elif entry.is_file:
             contents = Peeked(reader, BLOCK)

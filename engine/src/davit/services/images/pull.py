@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.drivers.registry.repository import LARGEST_DOCUMENT, Repository
 from davit.drivers.registry.tags import tags
@@ -26,6 +25,7 @@ from davit.model import ids, platform
 from davit.model.image import Amount, Descriptor, Image, ImageConfig, Progress
 from davit.model.platform import Platform
 from davit.model.reference import DEFAULT_DOMAIN, DEFAULT_TAG, Reference
+from davit.model.registry import Credentials
 from davit.services.images import manifests
 from davit.services.images.content import Content, NewImage, read_config
 from davit.services.images.manifests import Index, Manifest

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from davit.drivers.registry import upload
-from davit.drivers.registry.auth import Credentials
 from davit.drivers.registry.client import RegistryClient
 from davit.drivers.registry.repository import Repository, again
 from davit.drivers.tar.stream import CHUNK, drawn
@@ -19,6 +18,7 @@ from davit.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from davit.model import ids
 from davit.model.image import Amount, Image, Layer, Progress
 from davit.model.reference import Reference
+from davit.model.registry import Credentials
 from davit.services.images import manifests
 from davit.services.images.content import Content
 from davit.services.images.packed import Packer

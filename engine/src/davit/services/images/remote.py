@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from davit.drivers.registry.client import RegistryClient
 from davit.errors import InvalidParameter
@@ -10,22 +12,25 @@ from davit.model.image import Distribution, Image, Progress
 from davit.model.reference import Reference
 from davit.model.registry import AuthConfig
 from davit.services.images.content import Content
-from davit.services.images.inspect import inspect
-from davit.services.images.pull import Puller
-from davit.services.images.push import Pusher
 from davit.services.registries import credentials
+
+if TYPE_CHECKING:
+    from davit.services.images.pull import Puller
+    from davit.services.images.push import Pusher
 
 Publish = Callable[[str, str, str, Mapping[str, str]], None]
 Report = Callable[[Progress], None]
 
 
 class RemoteImages:
-    """publish: ``(type, action, actor, attributes)``."""
+    """What moves images is imported when the first one moves.
+
+    publish: ``(type, action, actor, attributes)``.
+    """
 
     def __init__(self, content: Content, client: RegistryClient, publish: Publish) -> None:
+        self._content = content
         self._client = client
-        self._puller = Puller(content, client)
-        self._pusher = Pusher(content, client)
         self._publish = publish
 
     async def pull(self, name: str, *, platform: str, auth: AuthConfig, report: Report) -> Image:
@@ -49,6 +54,8 @@ class RemoteImages:
 
     async def inspect(self, name: str, *, auth: AuthConfig) -> Distribution:
         """Tell what a registry has under a name. Raises NotFound, Forbidden, Unavailable."""
+        from davit.services.images.inspect import inspect
+
         return await inspect(self._client, Reference.parse(name), credentials(auth))
 
     async def push(self, name: str, *, tag: str, auth: AuthConfig, report: Report) -> None:
@@ -62,3 +69,15 @@ class RemoteImages:
         await self._pusher.push(reference, credentials(auth), report)
         shown = str(reference) if reference.tag else reference.repository
         self._publish("image", "push", shown, {"name": reference.repository})
+
+    @cached_property
+    def _puller(self) -> Puller:
+        from davit.services.images.pull import Puller
+
+        return Puller(self._content, self._client)
+
+    @cached_property
+    def _pusher(self) -> Pusher:
+        from davit.services.images.push import Pusher
+
+        return Pusher(self._content, self._client)

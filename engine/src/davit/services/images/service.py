@@ -30,10 +30,8 @@ from davit.model.image import (
     Step,
     StepWish,
 )
-from davit.services.images import commit, query, remove, save, step
+from davit.services.images import query, remove
 from davit.services.images.content import Containers, Content
-from davit.services.images.import_ import import_image
-from davit.services.images.load import Report, load_images
 from davit.store.blobs import BlobStore
 from davit.store.images import ImageStore
 from davit.store.layers import LayerStore
@@ -42,11 +40,14 @@ logger = logging.getLogger(__name__)
 
 _PAUSE_AFTER_FAILURE = 60.0
 
+Report = Callable[[Progress], None]
 Publish = Callable[[str, str, str, Mapping[str, str]], None]
 
 
 class ImageService:
     """Everything that can be done with images. publish: ``(type, action, actor, attributes)``.
+
+    What makes images and writes archives is imported when it is first used.
 
     grace: seconds that layers are kept which nobody needs. max_layer_size: bytes that one may have
     as a tar, uncompressed.
@@ -119,6 +120,8 @@ class ImageService:
         tag: ``repository:tag`` to give it. changes: Dockerfile instructions. Raises
         InvalidParameter.
         """
+        from davit.services.images.import_ import import_image
+
         image = await import_image(
             self.content, chunks, tag=tag, message=message, changes=changes, wanted=platform
         )
@@ -127,10 +130,14 @@ class ImageService:
 
     async def commit(self, source: CommitSource, wish: CommitWish) -> Image:
         """Make an image of a container's writable layer. Raises InvalidParameter."""
-        return await commit.commit(self.content, source, wish)
+        from davit.services.images.commit import commit
+
+        return await commit(self.content, source, wish)
 
     async def add_step(self, wish: StepWish) -> Image:
         """Make the image of a build's step. Raises SystemFailure."""
+        from davit.services.images import step
+
         return await step.add(self.content, wish)
 
     @contextmanager
@@ -163,6 +170,8 @@ class ImageService:
 
         report: called in the event loop with each line of progress. Raises InvalidParameter.
         """
+        from davit.services.images.load import load_images
+
         loaded = await load_images(self.content, chunks, report, platform)
         for image, tags in loaded:
             for tag in tags:
@@ -175,6 +184,8 @@ class ImageService:
 
     def save(self, names: Sequence[str]) -> AsyncGenerator[bytes, None]:
         """Return an archive of these images. Raises NotFound before the first byte."""
+        from davit.services.images import save
+
         chosen = save.choose(self.content, names)
         for choice in chosen:
             self._tell("save", choice.image)
