@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, The davit authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a host has, and what keeps it from running davit.
+"""What a host has, and what keeps it from running an engine.
 
 ``gather`` reads the host and changes nothing; ``find_problems`` is pure and says for each thing
 that is missing what to do about it.
@@ -19,7 +19,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.davit.fleet.plugins.module_utils import _kernel
+from ansible_collections.davit.fleet.plugins.module_utils import _flavors, _kernel
 
 MIN_PYTHON = (3, 10)
 MIN_KERNEL = (4, 18)
@@ -38,8 +38,9 @@ _TCP_LISTEN = "0A"
 class Wanted:
     """What the engine will need.
 
-    commands: executables; ports: TCP ports that davitd will listen on;
-    space: directory → free bytes; root: where releases live.
+    commands: executables; ports: TCP ports that it will listen on;
+    space: directory → free bytes; root: where releases of davit live;
+    flavor: "davit" or "moby"; other: what becomes of a running engine of the other flavor.
     """
 
     root: str
@@ -47,6 +48,8 @@ class Wanted:
     commands: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
     space: dict[str, int] = field(default_factory=dict)
+    flavor: str = "davit"
+    other: str = "fail"
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Facts:
     ports: dict[int, str]
     releases: dict[str, dict[str, Any]]
     current: str | None
+    running: list[str] = field(default_factory=list)
+    moby: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def gather(wanted: Wanted) -> Facts:
@@ -97,23 +102,28 @@ def gather(wanted: Wanted) -> Facts:
             (name for name in PACKAGE_MANAGERS if shutil.which(name, path=_SEARCH)), None
         ),
         free={path: _free_bytes(path) for path in wanted.space},
-        ports=_port_owners(wanted.ports),
+        ports=_port_owners(wanted.ports, _flavors.PROGRAMS[wanted.flavor]),
         releases=read_releases(wanted.root),
         current=current_release(wanted.root),
+        running=_flavors.running(),
+        moby=_flavors.packages(),
     )
 
 
 def find_problems(facts: Facts, wanted: Wanted) -> list[str]:
-    """Return one sentence for each thing that keeps the host from running davit."""
+    """Return one sentence for each thing that keeps the host from running the engine."""
     if facts.uid != 0:
         return ["not root: set `become: true` for this host"]
+    moby = wanted.flavor == "moby"
     return [
-        *_platform_problems(facts),
+        *_flavor_problems(facts, wanted),
+        *(() if moby else _platform_problems(facts)),
+        *_system_problems(facts),
         *_cgroup_problems(facts),
         *(
             f"the kernel refuses {name} ({error}): {_FEATURE_ADVICE[name]}"
             for name, error in facts.features.items()
-            if error is not None
+            if error is not None and not (moby and name == "nftables")
         ),
         *_resource_problems(facts, wanted),
     ]
@@ -134,6 +144,27 @@ _FEATURE_ADVICE = {
 }
 
 
+def _flavor_problems(facts: Facts, wanted: Wanted) -> list[str]:
+    problems = []
+    other = "moby" if wanted.flavor == "davit" else "davit"
+    if other in facts.running and wanted.other == "fail":
+        problems.append(
+            f"{_flavors.UNITS[other]} runs here, an engine of the other flavor: set "
+            "davit_engine_other to remove to have it stopped and taken away (its data stays), or "
+            "to keep to have both side by side"
+        )
+    if wanted.flavor == "moby":
+        if facts.package_manager != "apt-get":
+            problems.append("Moby is installed with apt, and there is none: use Debian or Ubuntu")
+        problems.extend(
+            f"{name} is installed, another package of Moby: remove it (its data stays), or leave "
+            "this host to whoever installed it"
+            for name in _flavors.FOREIGN
+            if name in facts.moby
+        )
+    return problems
+
+
 def _platform_problems(facts: Facts) -> list[str]:
     problems = []
     if facts.architecture not in ARCHITECTURES:
@@ -152,9 +183,13 @@ def _platform_problems(facts: Facts) -> list[str]:
             f"Python lacks {', '.join(facts.python_missing)}: "
             "install the distribution's whole Python (python3, not python3-minimal)"
         )
-    if not facts.systemd:
-        problems.append("systemd does not run this host: davit needs it to supervise the engine")
     return problems
+
+
+def _system_problems(facts: Facts) -> list[str]:
+    if facts.systemd:
+        return []
+    return ["systemd does not run this host: it is needed to supervise the engine"]
 
 
 def _cgroup_problems(facts: Facts) -> list[str]:
@@ -183,7 +218,7 @@ def _resource_problems(facts: Facts, wanted: Wanted) -> list[str]:
         free = facts.free[path]
         if free < needed:
             problems.append(
-                f"{path} has {free >> 20} MiB free, davit needs {needed >> 20} MiB: make room"
+                f"{path} has {free >> 20} MiB free, and {needed >> 20} MiB are needed: make room"
             )
     for port, owner in facts.ports.items():
         problems.append(f"TCP port {port} is held by {owner}: stop it or choose another port")
@@ -245,12 +280,12 @@ def _free_bytes(path: str) -> int:
     return state.f_bavail * state.f_frsize
 
 
-def _port_owners(ports: tuple[int, ...]) -> dict[int, str]:
-    """Return the ports that a process other than davitd listens on, with its name."""
+def _port_owners(ports: tuple[int, ...], engine: str) -> dict[int, str]:
+    """Return the ports that a process other than the engine listens on, with its name."""
     inodes = _listening_inodes()
     taken = {port: inodes[port] for port in ports if port in inodes}
     owners = {port: _socket_owner(inode) for port, inode in taken.items()}
-    return {port: owner for port, owner in owners.items() if not owner.startswith("davitd ")}
+    return {port: owner for port, owner in owners.items() if not owner.startswith(f"{engine} ")}
 
 
 def _listening_inodes() -> dict[int, str]:

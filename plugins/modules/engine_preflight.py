@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: engine_preflight
-short_description: Check that a host can run davit
+short_description: Check that a host can run an engine
 version_added: 0.1.0
 description:
   - Checks everything that the engine needs from a host and lists all that is missing at once,
@@ -17,8 +17,16 @@ description:
 author:
   - The davit authors (@davit)
 options:
+  flavor:
+    description: The engine to check for.
+    choices: [davit, moby]
+    default: davit
+  other:
+    description: What is going to happen to a running engine of the other flavor; for V(fail) it is a problem.
+    choices: [fail, keep, remove]
+    default: fail
   root:
-    description: Directory that holds the engine's releases.
+    description: Directory that holds davit's releases.
     type: path
     default: /opt/davit
   data_root:
@@ -33,7 +41,7 @@ options:
     elements: str
     default: [runc, conmon, nft, ip]
   listen:
-    description: The engine's listeners. TCP ports among them have to be free, or held by davitd.
+    description: The engine's listeners. TCP ports among them have to be free, or held by the engine.
     type: list
     elements: str
     default: []
@@ -107,6 +115,15 @@ host:
       type: list
       elements: int
       sample: [3, 11]
+    moby:
+      description: Version and hold of the installed packages of Moby, by their names.
+      type: dict
+      sample: {"docker.io": {"version": "20.10.24+dfsg1-1", "held": true}}
+    running:
+      description: Flavors of the engines that run.
+      type: list
+      elements: str
+      sample: [moby]
     releases:
       description: What is known of each release on the host, by version.
       type: dict
@@ -126,6 +143,8 @@ RELEASES_MB = 200
 def main():
     module = AnsibleModule(
         argument_spec={
+            "flavor": {"choices": ["davit", "moby"], "default": "davit"},
+            "other": {"choices": ["fail", "keep", "remove"], "default": "fail"},
             "root": {"type": "path", "default": "/opt/davit"},
             "data_root": {"type": "path", "default": "/var/lib/davit"},
             "commands": {
@@ -139,16 +158,18 @@ def main():
         supports_check_mode=True,
     )
     options = module.params
+    space = {options["data_root"]: options["min_free_mb"] << 20}
+    if options["flavor"] == "davit":
+        space[options["root"]] = RELEASES_MB << 20
     listeners = [urlsplit(url) for url in options["listen"]]
     wanted = _preflight.Wanted(
         root=options["root"],
         data_root=options["data_root"],
         commands=tuple(options["commands"]),
         ports=tuple(url.port for url in listeners if url.scheme == "tcp" and url.port),
-        space={
-            options["root"]: RELEASES_MB << 20,
-            options["data_root"]: options["min_free_mb"] << 20,
-        },
+        space=space,
+        flavor=options["flavor"],
+        other=options["other"],
     )
     facts = _preflight.gather(wanted)
     problems = _preflight.find_problems(facts, wanted)
@@ -160,7 +181,8 @@ def main():
     if problems:
         lines = "".join(f"\n  - {problem}" for problem in problems)
         module.fail_json(
-            msg=f"this host cannot run davit; nothing has been changed.{lines}", **result
+            msg=f"this host cannot run {options['flavor']}; nothing has been changed.{lines}",
+            **result,
         )
     module.exit_json(changed=False, **result)
 

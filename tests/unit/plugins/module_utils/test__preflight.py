@@ -62,6 +62,45 @@ def test_each_problem_tells_what_and_what_to_do(change, words):
         assert word in problem
 
 
+MOBY = dataclasses.replace(WANTED, flavor="moby")
+
+
+def test_moby_needs_less():
+    facts = dataclasses.replace(
+        GOOD,
+        python=(3, 8),
+        kernel="4.15.0",
+        architecture="riscv64",
+        features={"nftables": "Operation not permitted"},
+    )
+    assert _preflight.find_problems(facts, MOBY) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"running": ["davit"]}, ["davit.service runs here", "davit_engine_other", "remove"]),
+        ({"package_manager": "dnf"}, ["apt"]),
+        ({"moby": {"docker-ce": {"version": "5:27", "held": False}}}, ["docker-ce", "remove it"]),
+    ],
+)
+def test_each_problem_with_moby(change, words):
+    facts = dataclasses.replace(GOOD, **change)
+    problem = _preflight.find_problems(facts, MOBY)[0]
+    for word in words:
+        assert word in problem
+
+
+def test_an_engine_of_the_other_flavor():
+    facts = dataclasses.replace(GOOD, running=["moby"])
+    (problem,) = _preflight.find_problems(facts, WANTED)
+    assert "docker.service" in problem
+    for other in ("keep", "remove"):
+        told = dataclasses.replace(WANTED, other=other)
+        assert _preflight.find_problems(facts, told) == []
+    assert _preflight.find_problems(dataclasses.replace(facts, running=["davit"]), WANTED) == []
+
+
 def test_all_problems_are_told_at_once():
     bad = dataclasses.replace(GOOD, systemd=False, cgroup_writable=False, kernel="2.6.32")
     assert len(_preflight.find_problems(bad, WANTED)) == 3
