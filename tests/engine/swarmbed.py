@@ -37,15 +37,15 @@ class Manager:
         self.root = Path(tempfile.mkdtemp(prefix="moby"))
         self.socket = self.root / "s"
         self.process: subprocess.Popen[bytes] | None = None
-        self._namespace = self._link = f"{self._bridge}-{number}"
+        self.namespace = self._link = f"{self._bridge}-{number}"
 
     @property
     def client(self) -> Client:
         return Client(self.socket, "v1.41")
 
     def plug(self) -> None:
-        _run("ip", "netns", "add", self._namespace)
-        peer = ("peer", "name", "eth0", "netns", self._namespace)
+        _run("ip", "netns", "add", self.namespace)
+        peer = ("peer", "name", "eth0", "netns", self.namespace)
         _run("ip", "link", "add", self._link, "type", "veth", *peer)
         _run("ip", "link", "set", self._link, "master", self._bridge, "up")
         for step in (
@@ -54,12 +54,12 @@ class Manager:
             ("link", "set", "eth0", "up"),
             ("route", "add", "default", "via", self.host),
         ):
-            _run("ip", "-n", self._namespace, *step)
+            _run("ip", "-n", self.namespace, *step)
 
     def start(self) -> None:
         # `ip netns exec` mounts /sys anew, without cgroups.
         arguments = [
-            *("nsenter", f"--net=/run/netns/{self._namespace}", "dockerd"),
+            *("nsenter", f"--net=/run/netns/{self.namespace}", "dockerd"),
             *("--data-root", str(self.root / "data"), "--exec-root", str(self.root / "run")),
             *("--pidfile", str(self.root / "pid"), "-H", f"unix://{self.socket}"),
             *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
@@ -92,7 +92,7 @@ class Manager:
         # The link goes some time after its namespace, and the next managers have the same names.
         for command in (
             ("ip", "link", "delete", self._link),
-            ("ip", "netns", "delete", self._namespace),
+            ("ip", "netns", "delete", self.namespace),
         ):
             subprocess.run(command, check=False, capture_output=True)
         # dockerd leaves the namespaces of its networks mounted, and its own root.
@@ -104,7 +104,7 @@ class Manager:
 
     def _end_leftovers(self) -> None:
         """A dockerd that was killed leaves its containerd, which holds the namespace."""
-        command = ["ip", "netns", "pids", self._namespace]
+        command = ["ip", "netns", "pids", self.namespace]
         for pid in subprocess.run(command, capture_output=True, text=True).stdout.split():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from davit._pb import swarmkit_pb2 as pb
@@ -35,6 +36,36 @@ async def test_a_session_that_ends_before_it_begins(node: Node, swarm: FakeSwarm
     assert info.error == f"swarm manager {swarm.address} has ended the session"
     swarm.hang_up = False
     await until(lambda: node.service.info().state is NodeState.ACTIVE, "the session is back")
+
+
+async def test_the_address_that_was_chosen(node: Node, swarm: FakeSwarm) -> None:
+    wish = msgspec.structs.replace(swarm.wish, advertise_addr="192.0.2.7:2377")
+    await node.service.join(wish)
+    assert node.service.info().node_addr == "192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("certificates/swarm-node.key", "the node's key cannot be read"),
+        ("certificates/swarm-node.crt", "the node's certificate cannot be read"),
+        ("certificates/swarm-root-ca.crt", "the swarm's root certificates cannot be read"),
+        ("state.json", "this node's identity cannot be read"),
+    ],
+)
+async def test_an_identity_that_is_broken(
+    node: Node, swarm: FakeSwarm, tmp_path: Path, file: str, words: str
+) -> None:
+    await node.service.join(swarm.wish)
+    await node.close()
+    (tmp_path / "swarm" / file).write_bytes(b"nonsense")
+    await node.open()
+    info = node.service.info()
+    assert info.state is NodeState.ERROR
+    assert words in info.error
+    await node.service.leave()
+    assert not (tmp_path / "swarm").exists()
+    await node.service.join(swarm.wish)
 
 
 async def test_a_certificate_is_renewed_in_time(node: Node, swarm: FakeSwarm) -> None:

@@ -95,7 +95,8 @@ def test_image_that_is_not_there(manager: Manager, worker: Davitd) -> None:
     flags = ("--restart-condition", "none", "127.0.0.1:9/none:1")
     with service(manager, worker, "lost", *flags) as name:
         until(lambda: manager.states(name)[:1] == ["rejected"], "the task is rejected")
-        assert "127.0.0.1:9/none:1" in manager.tasks(name)[0]["Status"]["Err"]
+        shown = manager.docker("service", "ps", "--no-trunc", "--format", "{{.Error}}", name)
+        assert shown.startswith('"No such image: 127.0.0.1:9/none:1')
 
 
 def test_secret_and_config(manager: Manager, worker: Davitd) -> None:
@@ -149,9 +150,14 @@ def test_host_port(manager: Manager, worker: Davitd) -> None:
         assert bound["80/tcp"][0]["HostPort"] == str(port["PublishedPort"])
 
 
-def test_drained_and_back(manager: Manager, worker: Davitd) -> None:
+def test_paused_drained_and_back(manager: Manager, worker: Davitd) -> None:
     with service(manager, worker, "moving", "busybox", "sleep", "600") as name:
         runs(manager, name)
+        manager.docker("node", "update", "--availability", "pause", node_id(worker))
+        manager.docker("service", "scale", "--detach", f"{name}=2")
+        until(lambda: "pending" in manager.states(name), "another one has no place")
+        assert manager.states(name).count("running") == 1
+        manager.docker("service", "scale", "--detach", f"{name}=1")
         manager.docker("node", "update", "--availability", "drain", node_id(worker))
         until(lambda: "running" not in manager.states(name), "it is stopped")
         manager.docker("node", "update", "--availability", "active", node_id(worker))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -45,6 +46,9 @@ async def test_join_and_leave(manager: Manager, node: Node) -> None:
     assert seen["Status"] == {"State": "ready", "Addr": manager.host}
     assert seen["Description"]["Engine"]["EngineVersion"].startswith("davit-")
     assert seen["Description"]["Engine"]["Labels"] == {"color": "blue"}
+    resources = seen["Description"]["Resources"]
+    assert resources["NanoCPUs"] == (os.cpu_count() or 0) * 10**9
+    assert resources["MemoryBytes"] > 0
     with pytest.raises(Unavailable, match="already part of a swarm"):
         await join(node, manager)
     await leave(node, manager)
@@ -124,6 +128,22 @@ async def test_manager_goes_away_and_comes_back(manager: Manager, node: Node) ->
     await until(lambda: not node.service.info().error, "the session is back", 60)
     node_id = node.service.info().node_id
     await until(lambda: manager.nodes()[node_id]["Status"]["State"] == "ready", "it is ready")
+    await leave(node, manager)
+
+
+async def test_promoted_and_removed(manager: Manager, node: Node) -> None:
+    """A promotion changes nothing here; the way back is what the error says."""
+    await join(node, manager)
+    node_id = node.service.info().node_id
+    await asyncio.to_thread(manager.docker, "node", "promote", node_id)
+    await until(lambda: "promoted to manager" in node.service.info().error, "it is told")
+    assert node.service.info().state is NodeState.ACTIVE
+    assert node.service.info().node_id == node_id
+    assert manager.nodes()[node_id]["Status"]["State"] == "ready"
+    await node.service.leave()
+    await asyncio.to_thread(manager.docker, "node", "rm", "--force", node_id)
+    await join(node, manager)
+    assert not node.service.info().error
     await leave(node, manager)
 
 

@@ -12,6 +12,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from grpclib.client import Channel
 from grpclib.config import Configuration
@@ -34,6 +35,8 @@ JOINING = "swarm-ca"
 MANAGER = "swarm-manager"
 
 _CONNECT_SECONDS = 5.0
+# X509_V_ERR_CERT_NOT_YET_VALID and …_HAS_EXPIRED, <openssl/x509_vfy.h>.
+_WRONG_TIME = (9, 10)
 _KINDS: dict[Status, type[DavitError]] = {
     Status.INVALID_ARGUMENT: InvalidParameter,
     Status.NOT_FOUND: NotFound,
@@ -117,6 +120,12 @@ def failures(address: str) -> Iterator[None]:
         kind = _KINDS.get(error.status, SystemFailure)
         raise kind(f"swarm manager {address}: {error.message or error.status.name}") from error
     except ssl.SSLCertVerificationError as error:
+        if error.verify_code in _WRONG_TIME:
+            now = datetime.now(timezone.utc)
+            raise Unavailable(
+                f"swarm manager {address}: its certificate is not valid at {now:%Y-%m-%d %H:%M} "
+                f"UTC, this machine's time: {error.verify_message}: set the clock, here or there"
+            ) from error
         raise Forbidden(
             f"swarm manager {address}: its certificate is not of this swarm: {error.verify_message}"
         ) from error

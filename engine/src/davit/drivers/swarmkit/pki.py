@@ -111,9 +111,9 @@ def check(credentials: Credentials, now: datetime | None = None) -> Identity:
     now = now or datetime.now(timezone.utc)
     if now > who.not_after:
         raise SystemFailure(
-            f"swarm: the node's certificate expired at {who.not_after:%Y-%m-%d %H:%M} UTC: run "
-            "`docker swarm leave --force` here, remove the node on a manager, and join again "
-            "(is this machine's clock right?)"
+            f"swarm: the node's certificate expired at {who.not_after:%Y-%m-%d %H:%M} UTC, and "
+            f"this machine's clock says {now:%Y-%m-%d %H:%M}: set the clock if it is wrong; else "
+            "run `docker swarm leave --force` here, remove the node on a manager, and join again"
         )
     if now < who.not_before:
         raise SystemFailure(

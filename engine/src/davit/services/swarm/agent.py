@@ -68,13 +68,18 @@ class Agent:
                     raise Removed(str(error)) from error
                 self._forget_session(error)
                 self.member.avoid(manager)
-                self.error = str(error) or f"swarm manager {manager.addr} does not answer"
-                logger.warning("swarm: %s", self.error)
+                self._tell(str(error) or f"swarm manager {manager.addr} does not answer")
             if self.ready.is_set():
                 pause = 0.0
             self.ready.clear()
             pause = min(_BACKOFF_BASE + 2 * pause, _BACKOFF_MOST)
             await asyncio.sleep(random.uniform(0, pause))
+
+    def _tell(self, error: str) -> None:
+        """Keep what is wrong; it is logged once, however often it comes again."""
+        if error != self.error:
+            logger.warning("%s", error if error.startswith("swarm") else f"swarm: {error}")
+        self.error = error
 
     async def _connect(self, address: str) -> None:
         credentials = self.member.credentials
