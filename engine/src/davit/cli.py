@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
     )
     memory.tune_allocator()
+    memory.tune_sockets()
     # Imported late: --help and errors need not wait for the engine to load.
     with memory.lean_imports():
         from davit import daemon

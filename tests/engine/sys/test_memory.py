@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 import ssl
 import subprocess
 import sys
+from asyncio import selector_events
 from pathlib import Path
 
 import aiohttp
@@ -63,3 +66,33 @@ print(*sys.modules)
     loaded = done.stdout.split()
     assert "davit.drivers.netlink" in loaded
     assert {"dnslib", "frozenlist._frozenlist", "pyroute2", "zstandard"}.isdisjoint(loaded)
+
+
+async def test_what_is_read_from_a_socket_fits_into_used_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        selector_events._SelectorTransport,  # type: ignore[attr-defined]
+        "max_size",
+        256 << 10,
+    )
+    memory.tune_sockets()
+    sizes: list[int] = []
+    ended = asyncio.Event()
+
+    class Sizes(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            sizes.append(len(data))
+
+        def eof_received(self) -> None:
+            ended.set()
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.setblocking(False)
+        sent = theirs.send(bytes(1 << 20))
+        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(Sizes, ours)
+        theirs.shutdown(socket.SHUT_WR)
+        await asyncio.wait_for(ended.wait(), 20)
+        transport.close()
+    assert max(sizes) < 128 << 10 < sent

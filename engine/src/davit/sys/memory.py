@@ -13,6 +13,7 @@ from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGE = 128 << 10
+_READ = 96 << 10
 # Read by OpenSSL (SSL_CTX_set_default_verify_paths(3)) and by frozenlist.
 _LEAN = {"SSL_CERT_FILE": os.devnull, "FROZENLIST_NO_EXTENSIONS": "1"}
 
@@ -31,6 +32,18 @@ def tune_allocator() -> None:
         _libc.mallopt(_M_ARENA_MAX, 1)
         _libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
         _libc.mallopt(_M_TRIM_THRESHOLD, _LARGE)
+
+
+def tune_sockets() -> None:
+    """Let asyncio read from a socket what fits into memory that is used again.
+
+    Its 256 KiB at a time come fresh from the kernel, page by page: when an image is loaded, that
+    was two thirds of all page faults and a fifth of the time in the kernel.
+    """
+    # It has no public name; without it the loop only is slower.
+    from asyncio.selector_events import _SelectorTransport  # type: ignore[attr-defined]
+
+    _SelectorTransport.max_size = _READ
 
 
 def trim() -> None:

@@ -1,15 +1,17 @@
 import asyncio
+import errno
 import gzip
 import io
 import json
 import os
 import tarfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import zstandard
 
-from davit.errors import InvalidParameter, NotFound
+from davit.errors import InvalidParameter, NotFound, SystemFailure
 from davit.model.image import Progress
 from tests.engine import imagekit
 from tests.engine.imagekit import Built, busybox, chunks, docker_archive, files, member, oci_archive
@@ -339,6 +341,26 @@ async def test_a_connection_that_breaks_leaves_nothing(kit: Kit) -> None:
     with pytest.raises(ConnectionResetError):
         await kit.images.load(breaks(), kit.lines.append)
     assert await kit.contents() == EMPTY
+
+
+async def test_a_disk_that_fails_while_more_is_read(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("davit.services.images.load._FLUSHED", 1)
+    failures = [OSError(errno.EIO, os.strerror(errno.EIO))]
+
+    def sync(path: Path) -> None:
+        """As the kernel does it: whoever asks first is told, and nobody else."""
+        assert path == kit.paths.layers
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr("davit.store.layers.files.sync_filesystem", sync)
+    with pytest.raises(SystemFailure, match=r"cannot store the image in .*: Input/output error"):
+        await kit.images.load(chunks(DOCKER), kit.lines.append)
+    assert not failures
+    assert await kit.contents() == EMPTY
+    await kit.images.load(chunks(DOCKER), kit.lines.append)
 
 
 async def test_what_a_crash_leaves_is_swept_at_start(kit: Kit) -> None:

@@ -24,12 +24,15 @@ from davit.services.images.archive import Found, blob_digest, find_images
 from davit.services.images.content import Content, NewImage, read_config
 from davit.services.images.unpack import Staged, looks_like_layer
 from davit.store.blobs import check_digest
+from davit.sys.threads import Follower
 
 Report = Callable[[Progress], None]
 
 _LARGEST_DOCUMENT = 8 << 20
 _LARGEST_DOCUMENTS = 64 << 20
 _MOST_MEMBERS = 100_000
+# Bytes after which what was written is brought to disk, while more is read.
+_FLUSHED = 32 << 20
 
 
 async def load_images(
@@ -69,6 +72,8 @@ class _Reading:
         self._refused: dict[str, InvalidParameter] = {}
         self._read = 0
         self._members = 0
+        self._unflushed = 0
+        self._flushing = Follower(lambda _: self._flush())
         self.documents: dict[str, bytes] = {}
         self.staged: dict[str, Staged] = {}
 
@@ -79,6 +84,8 @@ class _Reading:
         for entry in reader:
             self._take(entry, reader)
         drain(stream)
+        # The kernel tells of a failure once: the sync at the end would not hear of it.
+        self._flushing.wait()
 
     def image(self, found: Found) -> NewImage:
         """Check an image against the layers that were read. Raises InvalidParameter."""
@@ -103,6 +110,7 @@ class _Reading:
 
     def discard(self) -> None:
         """Leave nothing of what was not committed. Idempotent."""
+        self._flushing.close()
         for staged in self.staged.values():
             self._content.unpacker.discard(staged)
 
@@ -151,11 +159,24 @@ class _Reading:
             else:
                 self.staged[path] = self._content.unpacker.stage(contents, expected=expected)
                 layer, status = self.staged[path].layer, "Loading layer"
+                self._written(layer.blob_size + layer.size)
         except InvalidParameter as error:
             # It need not be a layer: what no image needs may be anything.
             self._refused[path] = error
         else:
             self._report(Progress(status=status, id=ids.short(layer.diff_id)))
+
+    def _written(self, size: int) -> None:
+        self._unflushed += size
+        if self._unflushed >= _FLUSHED:
+            self._unflushed = 0
+            self._flushing.put(b"")
+
+    def _flush(self) -> None:
+        try:
+            self._content.layers.flush()
+        except OSError as error:
+            raise self._content.unpacker.failure(error) from error
 
     def _take_document(self, path: str, entry: Entry, contents: Source) -> None:
         self._read += entry.size
