@@ -72,7 +72,7 @@ async def test_what_is_read_from_a_socket_fits_into_used_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        selector_events._SelectorTransport,  # type: ignore[attr-defined]
+        selector_events._SelectorTransport,
         "max_size",
         256 << 10,
     )

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 import zstandard
 
+from davit.drivers.registry import upload
 from davit.drivers.registry.client import RegistryClient
+from davit.drivers.registry.repository import Repository
 from davit.errors import Forbidden, NotFound
 from davit.model.filters import Filters
 from davit.model.image import Progress
@@ -260,6 +262,40 @@ async def test_what_is_removed_meanwhile_is_pushed_and_then_gone(
     assert pushes.kit.rows.all() == []
     await pushes.kit.images.prune(Filters({}))
     assert await pushes.kit.contents() == EMPTY
+
+
+async def test_a_layer_that_another_push_compresses_meanwhile(
+    pushes: Pushes, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One has layers as its manifest says, uncompressed; the other one has them compressed."""
+    layers = [files({"both": "have this"}), files({"and": "this"})]
+    first = Built(layers=layers, config={"Cmd": ["1"]})
+    second = Built(layers=layers, tags=[f"{address}/second:1"], config={"Cmd": ["2"]})
+    made = oci_manifest(Shelf(address, "plain"), first, [bytes, bytes])
+    await pull(pushes, f"{address}/plain:1")
+    await pushes.kit.images.tag(first.id, f"{address}/first:1")
+    await pushes.kit.load(second)
+    plain = {layer.blob for layer in pushes.kit.layers.all()}
+    real = upload.has_blob
+    other = Pushes(pushes.kit)
+
+    async def has_blob(repository: Repository, wanted: str) -> bool:
+        """Before the first one's first layer is sent, its second one is not looked at yet."""
+        if not other.lines:
+            await other.push(f"{address}/second:1")
+            await pushes.kit.images.content.sweep()
+        return await real(repository, wanted)
+
+    monkeypatch.setattr("davit.drivers.registry.upload.has_blob", has_blob)
+    monkeypatch.setattr("davit.services.images.push.PARALLEL", 1)
+    await pushes.push(f"{address}/first:1")
+    assert pushes.digest() == made
+    assert manifest(address, "second", "1")["config"]["digest"] == second.id
+    # What was held for the push only, goes after it.
+    await pushes.kit.images.content.sweep()
+    assert plain.isdisjoint(layer.blob for layer in pushes.kit.layers.all())
+    left = (await pushes.kit.contents())["blobs"]
+    assert plain.isdisjoint(f"sha256:{blob}" for blob in left)
 
 
 async def test_all_tags(pushes: Pushes, address: str) -> None:

@@ -102,6 +102,8 @@ class Content:
         with self.hold() as held:
             for image in images:
                 held.update((*image.layers, image.id, image.manifest))
+                # Also when another one takes its place meanwhile (``repack``).
+                held.update(self.layers.get(diff_id).blob for diff_id in image.layers)
             yield
 
     @contextmanager

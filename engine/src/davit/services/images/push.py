@@ -82,7 +82,9 @@ class Pusher:
     ) -> None:
         slots = asyncio.Semaphore(PARALLEL)
         done: dict[str, tuple[Layer, str]] = {}
-        kept = await asyncio.to_thread(self._kept, image)
+        # As they are now, and held: another push may put a compressed blob in the place of one.
+        layers = {diff_id: self._content.layers.get(diff_id) for diff_id in image.layers}
+        kept = await asyncio.to_thread(self._kept, image, layers)
 
         async def push_layer(diff_id: str) -> None:
             def tell(status: str, current: int = 0, total: int = 0) -> None:
@@ -94,7 +96,7 @@ class Pusher:
                 tell("Waiting")
             async with slots:
                 if kept:
-                    done[diff_id] = self._content.layers.get(diff_id), ""
+                    done[diff_id] = layers[diff_id], ""
                 else:
                     done[diff_id] = await self._packer.packed(diff_id)
                 await self._layer(repository, reference, done[diff_id][0], tell)
@@ -105,8 +107,8 @@ class Pusher:
             await upload.put_blob(
                 repository, image.id, len(config), lambda offset: config[offset:], lambda _: None
             )
-        layers = [done[diff_id] for diff_id in image.layers]
-        kind, body = kept or _manifest(image.id, len(config), layers)
+        sent = [done[diff_id] for diff_id in image.layers]
+        kind, body = kept or _manifest(image.id, len(config), sent)
         await again(lambda: upload.put_manifest(repository, tag, kind, body))
         digest = digest_of(body)
         if self._content.rows.find(image.id) is not None:  # it may have been removed meanwhile
@@ -114,12 +116,12 @@ class Pusher:
         report(Progress(status=f"{tag}: digest: {digest} size: {len(body)}"))
         report(Progress(aux={"Tag": tag, "Digest": digest, "Size": len(body)}))
 
-    def _kept(self, image: Image) -> tuple[str, bytes] | None:
-        """The manifest that the image came with, and its media type, if its layers are the same."""
+    def _kept(self, image: Image, layers: dict[str, Layer]) -> tuple[str, bytes] | None:
+        """The manifest that the image came with, and its media type, if its layers are these."""
         if not image.manifest:
             return None
         body = self._content.blobs.read(image.manifest)
-        blobs = [self._content.layers.get(diff_id).blob for diff_id in image.layers]
+        blobs = [layers[diff_id].blob for diff_id in image.layers]
         if not manifests.describes(body, image.id, blobs):
             return None
         manifest = manifests.read(body, image.manifest, image.id)
