@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,10 +18,11 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from davit.config import Settings
+from tests.engine.busybox import load_busybox
 from tests.engine.client import Client
+from tests.engine.mobykit import Moby, new_moby
 
 _START_TIMEOUT = 20
-_BUSYBOX = "/bin/busybox"
 
 
 class Davitd:
@@ -104,16 +103,7 @@ class Davitd:
 
     def load_busybox(self) -> None:
         """Make the image busybox:latest."""
-        answer = self.client.post(
-            "/images/create",
-            busybox_tar(),
-            fromSrc="-",
-            repo="busybox",
-            tag="latest",
-            changes="CMD sh",
-        )
-        assert answer.status == 200, answer.body
-        assert b'"error"' not in answer.body, answer.body
+        load_busybox(self.client)
 
     def left_behind(self) -> list[str]:
         """Name everything in the kernel that carries this instance's marks."""
@@ -177,36 +167,19 @@ def shared_davitd() -> Iterator[Davitd]:
         yield daemon
 
 
+@pytest.fixture(scope="session")
+def moby() -> Iterator[Moby]:
+    """The peer: one for all tests, with the image busybox."""
+    with new_moby() as daemon:
+        daemon.load_busybox()
+        yield daemon
+
+
 @pytest.fixture
 def blockbuster() -> Iterator[BlockBuster]:
     """Make blocking calls in the event loop fail, for tests that run services in process."""
     with blockbuster_ctx() as armed:
         yield armed
-
-
-def busybox_tar() -> bytes:
-    """A root file system: the static busybox with a link for each of its applets."""
-    applets = subprocess.run([_BUSYBOX, "--list"], capture_output=True, check=True, text=True)
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        for name in ("bin", "etc", "root", "tmp", "var", "var/www"):
-            directory = tarfile.TarInfo(name)
-            directory.type, directory.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
-            tar.addfile(directory)
-        tar.add(_BUSYBOX, "bin/busybox")
-        for applet in applets.stdout.split():
-            if applet != "busybox":
-                link = tarfile.TarInfo(f"bin/{applet}")
-                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-                tar.addfile(link)
-        for name, text in (
-            ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n"),
-            ("etc/group", "root:x:0:\nuser:x:1000:\nextra:x:2000:user\n"),
-        ):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(text)
-            tar.addfile(entry, io.BytesIO(text.encode()))
-    return packed.getvalue()
 
 
 def _links() -> list[str]:

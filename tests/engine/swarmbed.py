@@ -8,23 +8,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.engine.client import Client
-from tests.engine.conftest import busybox_tar
+from tests.engine.mobykit import Moby
 
-_START_TIMEOUT = 40
 _MOST_BEDS = 250
 
 
-class Manager:
+class Manager(Moby):
     """A dockerd with a namespace and an address of its own.
 
     bed: number of the network that it is in. host: the address under which it sees this machine.
@@ -34,14 +30,10 @@ class Manager:
         self.host = _host(bed)
         self.address = f"10.236.{bed}.{10 + number}"
         self._bridge = _bridge(bed)
-        self.root = Path(tempfile.mkdtemp(prefix="moby"))
-        self.socket = self.root / "s"
-        self.process: subprocess.Popen[bytes] | None = None
         self.namespace = self._link = f"{self._bridge}-{number}"
-
-    @property
-    def client(self) -> Client:
-        return Client(self.socket, "v1.41")
+        # `ip netns exec` mounts /sys anew, without cgroups.
+        within = ("nsenter", f"--net=/run/netns/{self.namespace}")
+        super().__init__(Path(tempfile.mkdtemp(prefix="moby")), within)
 
     def plug(self) -> None:
         _run("ip", "netns", "add", self.namespace)
@@ -56,37 +48,6 @@ class Manager:
         ):
             _run("ip", "-n", self.namespace, *step)
 
-    def start(self) -> None:
-        # `ip netns exec` mounts /sys anew, without cgroups.
-        arguments = [
-            *("nsenter", f"--net=/run/netns/{self.namespace}", "dockerd"),
-            *("--data-root", str(self.root / "data"), "--exec-root", str(self.root / "run")),
-            *("--pidfile", str(self.root / "pid"), "-H", f"unix://{self.socket}"),
-            *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
-        ]
-        path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-        with (self.root / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                arguments, stdout=log, stderr=log, env={**os.environ, "PATH": path}
-            )
-        end = time.monotonic() + _START_TIMEOUT
-        while not self._answers():
-            assert self.process.poll() is None, (self.root / "log").read_text()
-            assert time.monotonic() < end, (self.root / "log").read_text()
-            time.sleep(0.1)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(60)
-            self.process = None
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait(30)
-        self.process = None
-
     def unplug(self) -> None:
         self._end_leftovers()
         # The link goes some time after its namespace, and the next managers have the same names.
@@ -95,12 +56,7 @@ class Manager:
             ("ip", "netns", "delete", self.namespace),
         ):
             subprocess.run(command, check=False, capture_output=True)
-        # dockerd leaves the namespaces of its networks mounted, and its own root.
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-        targets = [line.split()[4] for line in lines]
-        for target in reversed([one for one in targets if one.startswith(f"{self.root}/")]):
-            subprocess.run(["umount", "--lazy", target], check=False)
-        shutil.rmtree(self.root, ignore_errors=True)
+        self.erase()
 
     def _end_leftovers(self) -> None:
         """A dockerd that was killed leaves its containerd, which holds the namespace."""
@@ -108,10 +64,6 @@ class Manager:
         for pid in subprocess.run(command, capture_output=True, text=True).stdout.split():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
-
-    def load_busybox(self) -> None:
-        query = {"fromSrc": "-", "repo": "busybox", "tag": "latest", "changes": "CMD sh"}
-        assert self.client.post("/images/create", busybox_tar(), **query).status == 200
 
     def init(self) -> None:
         self.docker("swarm", "init", "--advertise-addr", self.address)
@@ -127,17 +79,6 @@ class Manager:
         answer = self.client.get("/nodes")
         return {node["ID"]: node for node in answer.json} if answer.status == 200 else {}
 
-    def docker(self, *arguments: str, timeout: float = 60) -> str:
-        """Run the Docker CLI against it, and return what it prints."""
-        done = subprocess.run(
-            ["docker", "-H", f"unix://{self.socket}", *arguments],
-            capture_output=True,
-            timeout=timeout,
-            text=True,
-        )
-        assert done.returncode == 0, f"docker {arguments}: {done.stderr}"
-        return done.stdout.strip()
-
     def tasks(self, service: str) -> list[dict[str, Any]]:
         """Return the tasks of a service, the newest first."""
         found = self.client.get("/tasks", filters=json.dumps({"service": [service]})).json
@@ -146,12 +87,6 @@ class Manager:
     def states(self, service: str) -> list[str]:
         """Return the states of a service's tasks, that of the newest first."""
         return [str(task["Status"]["State"]) for task in self.tasks(service)]
-
-    def _answers(self) -> bool:
-        try:
-            return self.client.get("/_ping").status == 200
-        except OSError:
-            return False
 
 
 @contextlib.contextmanager

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from tests.engine.busybox import load_busybox
 from tests.engine.client import Client
-from tests.engine.conftest import busybox_tar, new_davitd
+from tests.engine.conftest import new_davitd
+from tests.engine.mobykit import new_moby
 
-_START_TIMEOUT = 60
 # Runs a module as Ansible does on the host, without the packing.
 _RUN = """
 import runpy, sys
@@ -150,9 +149,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Fleet]:
     start = _davit if request.param == "davit" else _moby
     with start() as socket:
         fleet = Fleet(request.param, socket, Client(socket, "v1.41"))
-        query = {"fromSrc": "-", "repo": "busybox", "tag": "latest", "changes": "CMD sh"}
-        answer = fleet.client.post("/images/create", busybox_tar(), **query)
-        assert answer.status == 200, answer.body
+        load_busybox(fleet.client)
         yield fleet
 
 
@@ -171,34 +168,5 @@ def _davit() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _moby() -> Iterator[Path]:
-    root = Path(tempfile.mkdtemp(prefix="moby"))
-    socket = root / "s"
-    arguments = [
-        *("dockerd", "--data-root", str(root / "data"), "--exec-root", str(root / "run")),
-        *("--pidfile", str(root / "pid"), "-H", f"unix://{socket}"),
-        # The default bridge's name is the same for all daemons of a machine.
-        *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
-    ]
-    with (root / "log").open("wb") as log:
-        path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-        process = subprocess.Popen(
-            arguments, stdout=log, stderr=log, env={**os.environ, "PATH": path}
-        )
-    try:
-        end = time.monotonic() + _START_TIMEOUT
-        while not _answers(socket):
-            assert process.poll() is None, (root / "log").read_text()
-            assert time.monotonic() < end, (root / "log").read_text()
-            time.sleep(0.1)
-        yield socket
-    finally:
-        process.terminate()
-        process.wait(30)
-        shutil.rmtree(root, ignore_errors=True)
-
-
-def _answers(socket: Path) -> bool:
-    try:
-        return Client(socket, "v1.41").get("/_ping").status == 200
-    except OSError:
-        return False
+    with new_moby() as daemon:
+        yield daemon.socket

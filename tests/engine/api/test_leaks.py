@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.engine.api.test_streams import make_exec
-from tests.engine.conftest import Davitd, busybox_tar
+from tests.engine.busybox import busybox_tar
+from tests.engine.conftest import Davitd
 from tests.engine.services.build.conftest import context
 from tests.engine.test_daemon import create, remove, start, until
 

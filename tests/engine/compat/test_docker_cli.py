@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.busybox import busybox_tar
 from tests.engine.compat.cli import Terminal, fetch, output, run
-from tests.engine.conftest import Davitd, busybox_tar
+from tests.engine.conftest import Davitd
 
 
 def test_run_rm_gives_output_and_exit_code(davitd: Davitd) -> None:

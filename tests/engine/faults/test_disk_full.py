@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.busybox import busybox_tar
 from tests.engine.client import Answer
-from tests.engine.conftest import Davitd, busybox_tar
+from tests.engine.conftest import Davitd
 from tests.engine.imagekit import busybox, docker_archive, files
 from tests.engine.test_daemon import until
 

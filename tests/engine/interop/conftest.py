@@ -34,12 +34,10 @@ def davit(engine: Davitd) -> Docker:
 
 
 @pytest.fixture(scope="package")
-def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
-    moby = Moby(tmp_path_factory.mktemp("moby"))
+def dockerd(moby: Moby) -> Docker:
     peer = moby_peer(moby)
     peer.load(docker_archive(RICH, SIBLING))
-    yield peer
-    moby.stop()
+    return peer
 
 
 @pytest.fixture(scope="package")

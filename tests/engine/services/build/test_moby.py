@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
 import tarfile
-import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.engine import imagekit
 from tests.engine.client import Client
-from tests.engine.conftest import Davitd, busybox_tar
+from tests.engine.conftest import Davitd
+from tests.engine.mobykit import Moby
 from tests.engine.services.build.conftest import Builder, context
 
-_START_TIMEOUT = 60
 _FIELDS = (
     *("Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "OnBuild"),
     *("Shell", "StopSignal", "User", "Volumes", "WorkingDir"),
@@ -224,49 +220,6 @@ def _context(dockerfile: str) -> bytes:
     )
 
 
-class Moby:
-    """A dockerd of its own, without networks."""
-
-    def __init__(self, root: Path) -> None:
-        self._socket = root / "s"
-        with (root / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    *("dockerd", f"--data-root={root}/data", f"--exec-root={root}/exec"),
-                    *(f"--host=unix://{self._socket}", f"--pidfile={root}/pid"),
-                    *("--bridge=none", "--iptables=false", "--ip6tables=false"),
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        self.client = Client(self._socket, "v1.41")
-        end = time.monotonic() + _START_TIMEOUT
-        while not self._answers():
-            assert self._process.poll() is None, (root / "log").read_text()
-            assert time.monotonic() < end, (root / "log").read_text()
-            time.sleep(0.1)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait()
-
-    def _answers(self) -> bool:
-        try:
-            return self.client.get("/_ping").status == 200
-        except OSError:
-            return False
-
-
-@pytest.fixture(scope="module")
-def moby(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    moby = Moby(tmp_path_factory.mktemp("moby"))
-    query = {"fromSrc": "-", "repo": "busybox", "tag": "latest", "changes": "CMD sh"}
-    answer = moby.client.post("/images/create", busybox_tar(), **query)
-    assert answer.status == 200, answer.body
-    yield moby.client
-    moby.stop()
-
-
 def _build(client: Client, dockerfile: str, tag: str) -> None:
     answer = client.post("/build", _context(dockerfile), t=tag, networkmode="none", **_QUERY)
     assert b"Successfully built" in answer.body, answer.body.decode()
@@ -306,20 +259,18 @@ def _said(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)
-def test_both_make_the_same(
-    shared_davitd: Davitd, builder: Builder, moby: Client, name: str
-) -> None:
-    for client in (builder.client, moby):
+def test_both_make_the_same(shared_davitd: Davitd, builder: Builder, moby: Moby, name: str) -> None:
+    for client in (builder.client, moby.client):
         _build(client, DOCKERFILES[name], f"same-{name}")
     ours, theirs = (
         client.get(f"/images/same-{name}/json").json["Config"]
-        for client in (Client(shared_davitd.socket, "v1.41"), moby)
+        for client in (Client(shared_davitd.socket, "v1.41"), moby.client)
     )
     for field in _FIELDS:
         assert _said(ours.get(field)) == _said(theirs.get(field)), field
     tag = f"same-{name}"
-    assert _history(builder.client, tag) == _history(moby, tag)
-    made, wanted = _files(builder.client, tag), _files(moby, tag)
+    assert _history(builder.client, tag) == _history(moby.client, tag)
+    made, wanted = _files(builder.client, tag), _files(moby.client, tag)
     names = sorted(made.keys() | wanted.keys())
     different = [name for name in names if made.get(name) != wanted.get(name)]
     assert [(name, made.get(name), wanted.get(name)) for name in different] == []

@@ -1,10 +1,7 @@
 """Archives between davit and Moby, both ways."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from davit.drivers.registry.client import RegistryClient
 from davit.model.image import Progress
@@ -18,18 +15,11 @@ from tests.engine.registrykit import Shelf, registry
 from tests.engine.services.images.conftest import Kit
 
 
-@pytest.fixture
-def moby(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moby]:
-    moby = Moby(tmp_path_factory.mktemp("moby"))
-    yield moby
-    moby.stop()
-
-
 async def test_archives_go_both_ways(kit: Kit, moby: Moby) -> None:
     def save() -> bytes:
-        moby("import", "--change", 'CMD ["sh"]', "-", "moby:1", stdin=files({"a": "1"}))
-        moby("tag", "moby:1", "team/moby:2")
-        return moby("save", "moby:1", "team/moby:2")
+        moby.pipe("import", "--change", 'CMD ["sh"]', "-", "moby:1", stdin=files({"a": "1"}))
+        moby.docker("tag", "moby:1", "team/moby:2")
+        return moby.pipe("save", "moby:1", "team/moby:2")
 
     await kit.images.load(chunks(await asyncio.to_thread(save)), kit.lines.append)
     image = kit.images.resolve("moby:1")
@@ -37,16 +27,14 @@ async def test_archives_go_both_ways(kit: Kit, moby: Moby) -> None:
     assert (kit.images.directories(image.layers)[0] / "a").read_text() == "1"
 
     def ids() -> list[str]:
-        return (
-            moby("images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}")
-            .decode()
-            .split("\n")
-        )
+        return moby.docker(
+            "images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"
+        ).split("\n")
 
     assert f"{image.id} moby:1" in await asyncio.to_thread(ids)
     (own,) = await kit.load(busybox("davit:1", extra=[files({"b": "2"})]))
     saved = b"".join([piece async for piece in kit.images.save(["davit:1"])])
-    await asyncio.to_thread(lambda: moby("load", stdin=saved))
+    await asyncio.to_thread(lambda: moby.pipe("load", stdin=saved))
     assert f"{own.id} davit:1" in await asyncio.to_thread(ids)
 
 
@@ -61,10 +49,10 @@ async def test_a_registry_between_them(moby: Moby, kit: Kit, tmp_path: Path) -> 
         await pusher.push(Reference.parse(f"{address}/davit:1"), Credentials(), lines.append)
 
         def pass_on() -> str:
-            moby("pull", f"{address}/davit:1")
-            moby("tag", f"{address}/davit:1", f"{address}/moby:1")
-            moby("push", f"{address}/moby:1")
-            return moby("inspect", "--format", "{{.Id}}", f"{address}/moby:1").decode().strip()
+            moby.docker("pull", f"{address}/davit:1")
+            moby.docker("tag", f"{address}/davit:1", f"{address}/moby:1")
+            moby.docker("push", f"{address}/moby:1")
+            return moby.docker("inspect", "--format", "{{.Id}}", f"{address}/moby:1").strip()
 
         assert await asyncio.to_thread(pass_on) == built.id
         shelves = (Shelf(address, "davit"), Shelf(address, "moby"))
