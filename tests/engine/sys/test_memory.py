@@ -52,22 +52,6 @@ assert not hasattr(aiohttp, "NoSuchName")
     assert done.stdout.split() == ["aiohttp.client", aiohttp.__version__, "0"], done.stderr
 
 
-def test_what_few_hosts_need_is_not_loaded_at_the_start() -> None:
-    script = """
-import sys
-from davit.sys import memory
-with memory.lean_imports():
-    import davit.daemon
-print(*sys.modules)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
-    )
-    loaded = done.stdout.split()
-    assert "davit.drivers.netlink" in loaded
-    assert {"dnslib", "frozenlist._frozenlist", "pyroute2", "zstandard"}.isdisjoint(loaded)
-
-
 async def test_what_is_read_from_a_socket_fits_into_used_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

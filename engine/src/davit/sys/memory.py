@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import gc
 import importlib.util
+import mimetypes
 import os
 import sys
 from collections.abc import Iterator
@@ -62,7 +63,9 @@ def lean_imports() -> Iterator[None]:
     the machine's CA certificates into each. The client of registries has a context of its own.
 
     frozenlist would load the C++ library, for lists that only aiohttp's signals are; here are none.
+    And /etc/mime.types is for a server of files.
     """
+    mimetypes.knownfiles.clear()
     _postpone_body("aiohttp")
     with _lean_environment():
         yield
