@@ -179,6 +179,7 @@ def _load(context: ssl.SSLContext, credentials: pki.Credentials) -> None:
 def _chain(connection: ssl.SSLObject) -> list[bytes]:
     if hasattr(connection, "get_unverified_chain"):  # Python 3.13
         return list(connection.get_unverified_chain())
+    # Before that the chain is there too, but only on the object below, which has no public name.
     import _ssl
 
     chain = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]

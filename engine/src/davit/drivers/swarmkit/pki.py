@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import NameOID
 
 from davit.errors import InvalidParameter, SystemFailure
@@ -205,9 +206,9 @@ def _private(key: bytes) -> ec.EllipticCurvePrivateKey:
     return loaded
 
 
-def _public(key: object) -> bytes:
+def _public(key: CertificatePublicKeyTypes) -> bytes:
     encode = serialization.PublicFormat.SubjectPublicKeyInfo
-    return key.public_bytes(serialization.Encoding.DER, encode)  # type: ignore[attr-defined, no-any-return]
+    return key.public_bytes(serialization.Encoding.DER, encode)
 
 
 def _subject(certificate: x509.Certificate, name: x509.ObjectIdentifier) -> str:
