@@ -6,6 +6,10 @@ those that passes on davit must be taken out of it. What passes on dockerd 20.10
 ``--record`` runs dockerd and writes the list anew. Arguments that are not known here go to pytest:
 
     python -m tests.compat.docker_py --only davit -k test_exec
+
+The tests that need a swarm are among the exceptions, because davit is a worker there. ``--swarm``
+runs them against a Moby manager whose tasks a davit worker carries (``front.py``), but for those of
+``exceptions-swarm.txt``; names of tests run these only.
 """
 
 from __future__ import annotations
@@ -18,12 +22,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.compat import suite
-from tests.compat.sides import ENGINES, Run, Side
+from tests.compat.sides import ENGINES, SWARM, Run, Side
 from tests.compat.suite import Verdict
 from tests.compat.verdicts import Comparison, compare, read_exceptions, read_names, report
 
 HERE = Path(__file__).parent
 EXCEPTIONS = HERE / "exceptions.txt"
+EXCEPTIONS_SWARM = HERE / "exceptions-swarm.txt"
+NEEDS_SWARM = "Needs a swarm manager."
 RECORDED = HERE / "dockerd-20.10.txt"
 OUTPUT = suite.CACHE / "results"
 MEGABYTES = 80
@@ -40,8 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--only", choices=("dockerd", "davit"), help="run one and show its failures")
     which.add_argument("--both", action="store_true", help="run dockerd too, beside davitd")
+    which.add_argument("--swarm", action="store_true", help="run what needs a swarm, with a worker")
     which.add_argument("--record", action="store_true", help="write what passes on dockerd")
     given, rest = parser.parse_known_args(arguments)
+    if given.swarm:
+        suite.fetch()
+        return judge_swarm(rest or of_swarm())
     if rest and not given.only:
         parser.error(
             f"with {' '.join(rest)} only a part runs, which cannot be compared: add --only"
@@ -114,6 +124,29 @@ def judge(dockerd: Run | None, first: Run, second: Mapping[str, Verdict]) -> int
     if not clean:
         print(f"davitd's log has a traceback in it: {OUTPUT / 'davit.engine.log'}")
     return 0 if comparison.good and clean and davit.memory <= MEGABYTES else 1
+
+
+def of_swarm() -> list[str]:
+    """Return the names of the tests to run against a manager with a worker."""
+    excepted = read_exceptions(EXCEPTIONS_SWARM.read_text(encoding="utf-8"))
+    needing = [name for name, reason in _reasons().items() if reason.startswith(NEEDS_SWARM)]
+    unknown = set(excepted).difference(needing)
+    if unknown:
+        raise ValueError(f"{EXCEPTIONS_SWARM.name}: no test of a swarm: {', '.join(unknown)}")
+    return [name for name in needing if name not in excepted]
+
+
+def judge_swarm(names: Sequence[str]) -> int:
+    """Run tests against a manager with a worker; all have to pass, and the worker does the work."""
+    run_ = run([SWARM], names)[SWARM]
+    comparison = compare(names, run_.tests, ())
+    print(report(comparison, {}, run_.tests, {}))
+    print(f"tasks started, of the last events: {run_.tasks}")
+    clean = "Traceback" not in run_.log
+    if not clean:
+        print(f"davitd's log has a traceback in it: {OUTPUT / 'swarm.engine.log'}")
+    carried = run_.tasks["davit"] > 0 and run_.tasks["Moby"] == 0
+    return 0 if comparison.good and clean and carried else 1
 
 
 def _reasons() -> dict[str, str]:

@@ -8,13 +8,16 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from tests.bench.engines import Engine, start_davit, start_moby
 from tests.bench.memory import used_by
 from tests.compat import suite
+from tests.compat.front import front
 from tests.compat.images import images
 from tests.compat.registry import push
 from tests.compat.suite import Verdict
@@ -22,6 +25,8 @@ from tests.engine.imagekit import docker_archive
 from tests.engine.registrykit import registry
 
 ENGINES = ("dockerd", "davit")
+SWARM = "swarm"
+"""A Moby manager whose tasks a davit worker carries; for the tests that need a swarm."""
 TCP = "tcp://127.0.0.1:2375"
 # A process namespace ends with its first process: nothing outlives a run that was interrupted.
 _NAMESPACES = ("--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -38,10 +43,25 @@ def _engine(name: str, root: Path, mirror: str) -> Iterator[Engine]:
         yield engine
 
 
+@contextlib.contextmanager
+def _manager(root: Path, mirror: str) -> Iterator[Engine]:
+    with start_moby(root, "--registry-mirror", mirror) as engine:
+        yield engine
+
+
+def _tasks(engine: Engine) -> int:
+    """Return how many containers of tasks an engine has started, of the last ones it knows."""
+    filters = quote(json.dumps({"event": ["start"], "label": ["com.docker.swarm.task"]}))
+    lines = engine.client.request(
+        "GET", f"/events?since=1&until={time.time():.0f}&filters={filters}"
+    )
+    return len(lines.splitlines())
+
+
 def main() -> int:
     """Run one side, inside its namespaces; leave the verdicts in a JSON file."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("engine", choices=ENGINES)
+    parser.add_argument("engine", choices=(*ENGINES, SWARM))
     parser.add_argument("results", type=Path)
     given, arguments = parser.parse_known_args()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -54,25 +74,38 @@ def main() -> int:
         mirror = f"http://{stack.enter_context(registry(root))}"
         for image in images():
             push(mirror, image)
-        engine = stack.enter_context(_engine(given.engine, root / "engine", mirror))
+        name = "davit" if given.engine == SWARM else given.engine
+        engine = stack.enter_context(_engine(name, root / "engine", mirror))
         home = root / "home"
         home.mkdir()
-        hosts = {"unix": f"unix://{engine.socket}", "tcp": TCP}
-        verdicts = suite.run(tree, home, hosts, arguments)
+        if given.engine == SWARM:
+            manager = stack.enter_context(_manager(root / "manager", mirror))
+            socket = root / "front.sock"
+            stack.enter_context(front(socket, manager.socket, engine.socket))
+            verdicts = suite.run_some(tree, home, f"unix://{socket}", arguments)
+            tasks = {one.name: _tasks(one) for one in (manager, engine)}
+        else:
+            hosts = {"unix": f"unix://{engine.socket}", "tcp": TCP}
+            verdicts = suite.run(tree, home, hosts, arguments)
+            tasks = {}
         memory = used_by(engine)
         log = (engine.root / "engine.log").read_text(encoding="utf-8", errors="replace")
-        run = Run(verdicts, memory, log)
+        run = Run(verdicts, memory, log, tasks)
         given.results.write_text(json.dumps(asdict(run)), encoding="utf-8")
     return 0
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run gave. tests: by name; memory: MB that the engine used then; log: the engine's."""
+    """What a run gave. tests: by name; memory: MB that the engine used then; log: the engine's.
+
+    tasks: how many of a swarm each engine has started, by its name.
+    """
 
     tests: dict[str, Verdict]
     memory: float
     log: str
+    tasks: dict[str, int] = field(default_factory=dict)
 
 
 class Side:
@@ -105,7 +138,7 @@ class Side:
         written = json.loads(self._results.read_text(encoding="utf-8"))
         tests = {name: Verdict(**fields) for name, fields in written["tests"].items()}
         self._engine_log.write_text(written["log"], encoding="utf-8")
-        return Run(tests, written["memory"], written["log"])
+        return Run(tests, written["memory"], written["log"], written["tasks"])
 
 
 if __name__ == "__main__":

@@ -75,9 +75,6 @@ def run(
     home: an empty directory for what the SDK keeps in ``$HOME``. hosts: the engine's addresses by
     ``unix`` and ``tcp``. arguments: more ones for pytest.
     """
-    # Without this file the SDK keeps its contexts in the working directory.
-    (home / ".docker").mkdir()
-    (home / ".docker/config.json").write_text("{}", encoding="utf-8")
     # What tests the SDK's credentials comes last: it loses the environment for those after it.
     files: list[str | Path] = [
         *sorted((tree / "tests/integration").glob("*_test.py")),
@@ -88,9 +85,23 @@ def run(
     return verdicts | _pytest(tree, home, hosts["tcp"], [*files, *arguments, *OVER_TCP])
 
 
+def run_some(tree: Path, home: Path, host: str, names: Sequence[str]) -> dict[str, Verdict]:
+    """Run the tests of these names against an engine; return their verdicts."""
+    return _pytest(tree, home, host, [_node_id(name) for name in names])
+
+
+def _node_id(name: str) -> str:
+    """Return what pytest calls ``module.Class.test``."""
+    module, kind, test = name.split(".")
+    return f"tests/integration/{module}.py::{kind}::{test}"
+
+
 def _pytest(
     tree: Path, home: Path, host: str, arguments: Sequence[str | Path]
 ) -> dict[str, Verdict]:
+    # Without this file the SDK keeps its contexts in the working directory.
+    (home / ".docker").mkdir(exist_ok=True)
+    (home / ".docker/config.json").write_text("{}", encoding="utf-8")
     results = home / "results.xml"
     results.unlink(missing_ok=True)
     subprocess.run(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compat.docker_py import EXCEPTIONS, RECORDED
+from tests.compat.docker_py import EXCEPTIONS, EXCEPTIONS_SWARM, RECORDED, of_swarm
 from tests.compat.suite import Verdict, read
 from tests.compat.verdicts import compare, read_exceptions, read_names, report
 
@@ -74,3 +74,14 @@ def test_a_failure_in_the_tear_down_is_a_failure(tmp_path: Path) -> None:
         "x_test.X.test_a": Verdict("failed", "broke"),
         "x_test.X.test_b": Verdict("passed", seconds=2.5),
     }
+
+
+def test_what_needs_a_swarm_is_run_with_one() -> None:
+    """All of it but what wants a swarm of a single node."""
+    needing = read_exceptions(EXCEPTIONS.read_text(encoding="utf-8"))
+    names = of_swarm()
+    assert len(names) > 100
+    left = {name for name in needing if name not in names}
+    assert {name for name in left if not name.startswith("api_plugin_test.")} == set(
+        read_exceptions(EXCEPTIONS_SWARM.read_text(encoding="utf-8"))
+    )
