@@ -191,6 +191,25 @@ def test_frames_that_follow_each_other(packed: bytes, step: int) -> None:
     assert read_all(decompressed(Slow())) == DATA
 
 
+def _long(log: int) -> bytes:
+    parameters = zstandard.ZstdCompressionParameters.from_level(1, window_log=log)
+    packing = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    return packing.compress(DATA) + packing.flush()
+
+
+def _xz(size: int) -> bytes:
+    return lzma.compress(DATA, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": size}])
+
+
+@pytest.mark.parametrize(
+    ("packed", "name"), [(_long(24), "zstd"), (_xz(16 << 20), "xz")], ids=["zstd", "xz"]
+)
+def test_a_window_that_is_too_wide(packed: bytes, name: str) -> None:
+    with pytest.raises(compression.TooWide, match=f"the {name} data needs .* more than 8 MiB"):
+        read_all(decompressed(io.BytesIO(packed), 8 << 20))
+    assert read_all(decompressed(io.BytesIO(packed))) == DATA
+
+
 def test_without_isal_zlib_reads_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "isal", None)
     compression._gzip.cache_clear()

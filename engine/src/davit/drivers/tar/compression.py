@@ -10,7 +10,7 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple, Protocol
 
 from davit.drivers.tar.stream import CHUNK, Peeked, Source
@@ -19,10 +19,25 @@ from davit.errors import InvalidParameter
 _INPUT = CHUNK
 _WBITS = 31
 """zlib's ``wbits`` for gzip with the largest window."""
-# An xz header may ask for gigabytes; `xz -9` needs 65 MiB.
-_XZ_MEMORY = 128 << 20
+NARROW = 8 << 20
+"""Bytes of window that each reader of zstd must have (RFC 8878, 3.1.1.1.2)."""
+WIDEST = 128 << 20
+"""What ``zstd --long`` and ``zstd -22`` need, and zstd takes unasked; ``xz -9`` needs 65 MiB.
+
+A header may ask for terabytes.
+"""
 HEAD = 8
 """Bytes that tell the format."""
+
+
+class TooWide(InvalidParameter):
+    """The data was compressed with a larger window than is allowed."""
+
+    def __init__(self, name: str, window: int) -> None:
+        super().__init__(
+            f"refused: the {name} data needs a window of more than {window >> 20} MiB: compress it "
+            "again with a smaller one"
+        )
 
 
 class _Deflated(Protocol):
@@ -88,15 +103,16 @@ def is_compressed(head: bytes) -> bool:
     return any(head.startswith(magic) for magic, _ in _FORMATS)
 
 
-def decompressed(source: Source) -> Source:
+def decompressed(source: Source, window: int = WIDEST) -> Source:
     """Return the uncompressed stream, the same one when it is not compressed.
 
-    Reading raises InvalidParameter when the data is damaged or ends too early.
+    window: bytes of memory that zstd and xz may take. Reading raises InvalidParameter when the data
+    is damaged or ends too early, TooWide.
     """
     peeked = Peeked(source, HEAD)
     for magic, wrap in _FORMATS:
         if peeked.head.startswith(magic):
-            return wrap(peeked)
+            return wrap(peeked, window)
     return peeked
 
 
@@ -144,9 +160,12 @@ class _GzipDecoder:
 class _Frames:
     """Frames (gzip's members, xz's and bzip2's streams), one behind the other."""
 
-    def __init__(self, source: Source, name: str, make: Callable[[], _Decoder]) -> None:
+    def __init__(
+        self, source: Source, name: str, make: Callable[[], _Decoder], window: int = 0
+    ) -> None:
         self._source = source
         self._name = name
+        self._window = window
         self._make = make
         self._decoder = make()
 
@@ -171,27 +190,30 @@ class _Frames:
             try:
                 out = self._decoder.decompress(data, size)
             except (zlib.error, _gzip().error, lzma.LZMAError, OSError) as error:
+                if "limit exceeded" in str(error):
+                    raise TooWide(self._name, self._window) from None
                 raise InvalidParameter(f"the {self._name} data is damaged: {error}") from None
             if out:
                 return out
             data = b""
 
 
-def _zstd(source: Source) -> Source:
+def _zstd(source: Source, window: int) -> Source:
     # Loaded with the first such stream: most layers are gzip.
     from davit.drivers.tar.zstd import Zstd
 
-    return Zstd(source)
+    return Zstd(source, window)
 
 
-_FORMATS: tuple[tuple[bytes, Callable[[Source], Source]], ...] = (
-    (b"\x1f\x8b", lambda source: _Frames(source, "gzip", _GzipDecoder)),
+def _xz(source: Source, window: int) -> Source:
+    return _Frames(source, "xz", partial(lzma.LZMADecompressor, memlimit=window), window)
+
+
+_FORMATS: tuple[tuple[bytes, Callable[[Source, int], Source]], ...] = (
+    (b"\x1f\x8b", lambda source, _: _Frames(source, "gzip", _GzipDecoder)),
     (b"\x28\xb5\x2f\xfd", _zstd),
     # Skippable frames, which some tools put first (RFC 8878, 3.1.2).
     *((bytes([0x50 + number]) + b"\x2a\x4d\x18", _zstd) for number in range(16)),
-    (
-        b"\xfd7zXZ\0",
-        lambda source: _Frames(source, "xz", lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY)),
-    ),
-    (b"BZh", lambda source: _Frames(source, "bzip2", bz2.BZ2Decompressor)),
+    (b"\xfd7zXZ\0", _xz),
+    (b"BZh", lambda source, _: _Frames(source, "bzip2", bz2.BZ2Decompressor)),
 )

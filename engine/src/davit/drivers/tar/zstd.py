@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zstandard
 
+from davit.drivers.tar.compression import TooWide
 from davit.drivers.tar.stream import Source
 from davit.errors import InvalidParameter
 
@@ -13,8 +14,9 @@ _INPUT = 1 << 17
 class Zstd:
     """Zstandard frames. A cut-off frame just ends; what reads the contents has to notice."""
 
-    def __init__(self, source: Source) -> None:
-        self._reader = zstandard.ZstdDecompressor().stream_reader(
+    def __init__(self, source: Source, window: int) -> None:
+        self._window = window
+        self._reader = zstandard.ZstdDecompressor(max_window_size=window).stream_reader(
             source,  # type: ignore[arg-type]
             read_size=_INPUT,
             read_across_frames=True,
@@ -24,4 +26,7 @@ class Zstd:
         try:
             return self._reader.read(size)
         except zstandard.ZstdError as error:
+            # ZSTD_error_frameParameter_windowTooLarge; any frame may say so.
+            if "too much memory" in str(error):
+                raise TooWide("zstd", self._window) from None
             raise InvalidParameter(f"the zstd data is damaged: {error}") from None

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, aclosing, suppress
 
 from davit.drivers.registry.download import Download
 from davit.drivers.registry.repository import Repository
+from davit.drivers.tar.compression import NARROW, WIDEST, TooWide
 from davit.drivers.tar.stream import feed
 from davit.errors import DavitError, InvalidParameter
 from davit.model import ids
@@ -72,6 +73,8 @@ class Transfers:
         self._content = content
         self._running: dict[str, _Transfer] = {}
         self._slots = asyncio.Semaphore(PARALLEL)
+        # One at a time: three windows of zstd's largest size would take 400 MB.
+        self._wide = asyncio.Lock()
 
     async def fetch(
         self, source: Source, wanted: Descriptor, diff_id: str, report: Report
@@ -142,6 +145,21 @@ class Transfers:
     async def _stage(
         self, repository: Repository, wanted: Descriptor, tell: Callable[..., None]
     ) -> Staged:
+        try:
+            return await self._download(repository, wanted, tell, NARROW)
+        except TooWide:
+            # Told by the first bytes, mostly: nearly nothing is fetched twice.
+            tell("Waiting")
+        async with self._wide:
+            return await self._download(repository, wanted, tell, WIDEST)
+
+    async def _download(
+        self,
+        repository: Repository,
+        wanted: Descriptor,
+        tell: Callable[..., None],
+        window: int,
+    ) -> Staged:
         while True:
             download = Download(
                 repository,
@@ -150,15 +168,19 @@ class Transfers:
                 lambda seconds: tell(f"Retrying in {max(1, round(seconds))} seconds"),
             )
             try:
-                return await self._unpack(_counted(download, tell), wanted.digest)
-            except InvalidParameter:
+                return await self._unpack(_counted(download, tell), wanted.digest, window)
+            except InvalidParameter as error:
+                if isinstance(error, TooWide) and window < WIDEST:
+                    raise
                 if download.refused is not None:
                     raise download.refused from None
                 # Its parts may not have been of one blob: once more, from the beginning.
                 if not download.resumed:
                     raise
 
-    async def _unpack(self, chunks: AsyncGenerator[bytes, None], digest: str) -> Staged:
+    async def _unpack(
+        self, chunks: AsyncGenerator[bytes, None], digest: str, window: int
+    ) -> Staged:
         staged: list[Staged] = []
         executor = ThreadPoolExecutor(1, thread_name_prefix="pull")
         try:
@@ -166,7 +188,7 @@ class Transfers:
                 await feed(
                     chunks,
                     lambda source: staged.append(
-                        self._content.unpacker.stage(source, expected=digest)
+                        self._content.unpacker.stage(source, expected=digest, window=window)
                     ),
                     executor,
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from davit.drivers.tar.compression import HEAD, decompressed, is_compressed
+from davit.drivers.tar.compression import HEAD, WIDEST, TooWide, decompressed, is_compressed
 from davit.drivers.tar.header import BLOCK
 from davit.drivers.tar.stream import Hashed, Limited, Peeked, Source, drain
 from davit.drivers.tar.unpack import unpack
@@ -51,11 +51,15 @@ class Unpacker:
         self._layers = layers
         self._limit = limit
 
-    def stage(self, source: Source, *, expected: str = "", whole: bool = False) -> Staged:
+    def stage(
+        self, source: Source, *, expected: str = "", whole: bool = False, window: int = WIDEST
+    ) -> Staged:
         """Read a layer, compressed or not, to its end.
 
-        expected: digest of the stream as it comes. whole: refuse a tar without end mark.
+        expected: digest of the stream as it comes. whole: refuse a tar without end mark. window:
+        bytes that decompressing may take.
         Raises InvalidParameter, SystemFailure (disk full); then nothing of the layer is left.
+        TooWide is raised before the stream has been read to its end.
         """
         try:
             tree = self._layers.stage()
@@ -71,7 +75,9 @@ class Unpacker:
         copied = self._limited(_Copied(source, writing), expected)
         try:
             try:
-                layer = self._unpack(copied, writer, tree, expected, whole)
+                layer = self._unpack(copied, writer, tree, expected, whole, window)
+            except TooWide:
+                raise
             except InvalidParameter:
                 # A wrong digest says more than what the damage did to the contents.
                 drain(copied)
@@ -125,11 +131,17 @@ class Unpacker:
         return Limited(source, self._limit, refusal)
 
     def _unpack(
-        self, copied: Source, writer: BlobWriter, tree: Path, name: str, whole: bool
+        self,
+        copied: Source,
+        writer: BlobWriter,
+        tree: Path,
+        name: str,
+        whole: bool,
+        window: int,
     ) -> Layer:
         peeked = Peeked(copied, HEAD)
         if is_compressed(peeked.head):
-            hashed = Hashed(self._limited(decompressed(peeked), name))
+            hashed = Hashed(self._limited(decompressed(peeked, window), name))
             size = unpack(hashed, tree, whole=whole)
             drain(hashed)
             drain(copied)
