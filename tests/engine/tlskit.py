@@ -30,12 +30,12 @@ class Authority:
         self.file = directory / "ca.pem"
         self.file.write_bytes(_pem(self._certificate))
 
-    def sign(self, name: str) -> Path:
+    def sign(self, name: str, *, expired: bool = False) -> Path:
         """Make a certificate for localhost and for clients; return its directory."""
         home = self._directory / name
         home.mkdir(exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _sign(key, self._key, _name(name), self._certificate.subject)
+        certificate = _sign(key, self._key, _name(name), self._certificate.subject, expired=expired)
         (home / "ca.pem").write_bytes(_pem(self._certificate))
         (home / "cert.pem").write_bytes(_pem(certificate))
         (home / "key.pem").write_bytes(
@@ -76,8 +76,10 @@ def _sign(
     issuer: x509.Name,
     *,
     ca: bool = False,
+    expired: bool = False,
 ) -> x509.Certificate:
     now = datetime.datetime.now(datetime.timezone.utc)
+    end = now + datetime.timedelta(minutes=-1 if expired else 24 * 60)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -85,7 +87,7 @@ def _sign(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(_NAMES), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

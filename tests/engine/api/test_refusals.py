@@ -93,7 +93,7 @@ REFUSALS: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/containers/still/exec", {"Cmd": ["true"]}, 409, "is not running"),
     ("POST", "/exec/nothing/start", {}, 404, "No such exec instance: nothing"),
     ("GET", "/exec/nothing/json", None, 404, "No such exec instance: nothing"),
-    ("POST", "/images/create?fromImage=127.0.0.1:1/box", None, 503, "Connect call failed"),
+    ("POST", "/images/create?fromImage=127.0.0.1:1/box", None, 503, "connection refused"),
     ("POST", "/images/create?fromSrc=-&repo=UPPER", b"", 400, "UPPER"),
     ("POST", "/images/create?fromSrc=-&repo=made", b"no archive", 400, "is truncated"),
     ("POST", "/images/load?platform=x", b"", 400, "invalid JSON"),

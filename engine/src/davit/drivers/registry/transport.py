@@ -18,6 +18,7 @@ from yarl import URL
 
 from davit import __version__
 from davit.drivers.registry import trust as trusting
+from davit.drivers.registry.reasons import reason, refuses_us
 from davit.drivers.registry.retry import Temporary
 from davit.errors import Unavailable
 
@@ -30,8 +31,6 @@ _BUFFER = 512 << 10
 # Docker Hub's names, and where its registry is.
 _HUB = ("", "docker.io", "index.docker.io")
 _HUB_REGISTRY = "registry-1.docker.io"
-# In the name of what TLS ends a connection with (RFC 8446, section 6), as OpenSSL writes it.
-_ALERT = "alert"
 
 Query = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -93,11 +92,13 @@ class Transport:
             ) as answer:
                 yield answer
         except aiohttp.ClientConnectorError as error:
-            raise Unavailable(f'{method.capitalize()} "{url}": {_reason(error)}') from error
+            raise Unavailable(self._failed(method, url, error)) from error
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            # A server that wants another certificate from us will want it the next time, too.
-            kind = Unavailable if _ALERT in str(error).lower() else Temporary
-            raise kind(f'{method.capitalize()} "{url}": {_reason(error)}') from error
+            kind = Unavailable if refuses_us(error) else Temporary
+            raise kind(self._failed(method, url, error)) from error
+
+    def _failed(self, method: str, url: str, error: BaseException) -> str:
+        return f'{method.capitalize()} "{url}": {reason(error, url, self._certificates)}'
 
     async def base(self, host: str) -> tuple[str, ssl.SSLContext]:
         """Return the URL at which a registry answers, and the TLS settings for it.
@@ -161,25 +162,3 @@ def _proxy(url: str) -> str | None:
     if proxy_bypass(parts.netloc):
         return None
     return proxies.get(parts.scheme)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, asyncio.TimeoutError):
-        return "the registry did not answer in time"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"the certificate is not trusted: {_verification(error.certificate_error)}"
-    if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return "the server does not speak TLS"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return str(error.os_error.strerror or error.os_error)
-    text = str(error) or type(error).__name__
-    if _ALERT in text.lower() and "certificate" in text.lower():
-        return (
-            "it wants a client certificate, or another one: put NAME.cert and NAME.key into its "
-            f"directory in certs.d: {text}"
-        )
-    return text
-
-
-def _verification(error: Exception) -> str:
-    return error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)
