@@ -69,16 +69,20 @@ node:
       description: The address that the other nodes know it by.
       type: str
     error:
-      description: What is wrong, in the engine's words.
+      description: What is wrong, in the engine's words; also that the swarm has no leader.
+      type: str
+    engine:
+      description: V(davit) or V(moby).
       type: str
     managers:
       description: IDs and addresses of the managers that it knows.
       type: list
       elements: dict
   sample: {"state": "active", "role": "worker", "id": "g5ifebob88bxmf1o9qs3fvpo5", "address": "10.0.0.5", "error": "",
+    "engine": "davit",
     "managers": [{"id": "1x47pmjyvt27dk3tdjkeuqj5l", "address": "10.0.0.2:2377"}]}
 cluster:
-  description: The answer to C(/swarm), without the tokens; null but on a manager.
+  description: The answer to C(/swarm), without the tokens; null but on a manager of a swarm with a leader.
   returned: success
   type: dict
 join_tokens:

@@ -40,6 +40,8 @@ SETTINGS = [
 ]
 """What can be changed while the swarm lives; the paths are those of its spec."""
 
+SETTING_NAMES = frozenset(row.name for row in SETTINGS)
+
 FIXED = [
     _fields.Field(
         "default_addr_pool", {"type": "list", "elements": "str"}, "DefaultAddrPool", canon=list
@@ -300,24 +302,19 @@ def _check_fixed(options: dict[str, Any], node: dict[str, Any], cluster: dict[st
                 "without a new swarm"
             )
     address, shown = host(options["advertise_addr"] or ""), node.get("NodeAddr")
-    if (
-        _is_address(address)
-        and shown
-        and ipaddress.ip_address(address) != ipaddress.ip_address(shown)
-    ):
+    if shown and is_other_address(address, shown):
         raise FleetError(
             f"advertise_addr: this node is known by {shown}; another address needs that it "
             "leaves and joins again"
         )
 
 
-def _is_address(text: str) -> bool:
-    """It may be an interface's name, too."""
+def is_other_address(declared: str, shown: str) -> bool:
+    """Whether an address without a port is another one. It may be an interface's name, too."""
     try:
-        ipaddress.ip_address(text)
+        return ipaddress.ip_address(declared) != ipaddress.ip_address(shown)
     except ValueError:
         return False
-    return True
 
 
 def _settings(options: dict[str, Any], cluster: dict[str, Any]) -> list[Action]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.davit.fleet.plugins.module_utils._client import Engine
+from ansible_collections.davit.fleet.plugins.module_utils._errors import EngineError
 from ansible_collections.davit.fleet.plugins.module_utils._swarm.run import is_manager, membership
 
 OBJECTS = ("configs", "nodes", "secrets", "services", "tasks")
@@ -34,13 +35,23 @@ def node(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _flavor(engine: Engine) -> str:
+    version = engine.get("version") or {}
+    return "davit" if (version.get("Platform") or {}).get("Name") == "davit" else "moby"
+
+
 def ask(engine: Engine, objects: list[str], tokens: bool, unlock_key: bool) -> dict[str, Any]:
     """The facts. Lists are empty, the cluster is None and keys are left out but on a manager."""
     found = membership(engine)
-    facts: dict[str, Any] = {"node": node(found), "cluster": None}
+    facts: dict[str, Any] = {"node": {**node(found), "engine": _flavor(engine)}, "cluster": None}
     manager = is_manager(found)
+    try:
+        cluster = engine.get("swarm") if manager else {}
+    except EngineError as error:
+        # A manager whose swarm has no leader.
+        facts["node"]["error"] = facts["node"]["error"] or error.message
+        manager = False
     if manager:
-        cluster = engine.get("swarm")
         keys = cluster.get("JoinTokens") or {}
         facts["cluster"] = {key: cluster[key] for key in cluster if key != "JoinTokens"}
         if tokens:

@@ -13,6 +13,7 @@ from .fakes import FakeEngine
 TOKENS = {"Worker": "SWMTKN-1-w", "Manager": "SWMTKN-1-m"}
 MANAGER = {
     "info": {"Swarm": {"LocalNodeState": "active", "ControlAvailable": True, "NodeID": "n1"}},
+    "version": {},
     "swarm": {"ID": "c1", "JoinTokens": TOKENS},
     "swarm/unlockkey": {"UnlockKey": "SWMKEY-1-k"},
     "nodes": [{"ID": "n1"}],
@@ -50,8 +51,11 @@ def test_keys_are_told_only_when_asked_for() -> None:
 
 
 def test_a_worker_knows_no_objects() -> None:
-    worker = {"info": {"Swarm": {"LocalNodeState": "active", "NodeID": "n2"}}}
+    version = {"Platform": {"Name": "davit"}}
+    swarm = {"LocalNodeState": "active", "NodeID": "n2"}
+    worker = {"info": {"Swarm": swarm}, "version": version}
     told = info.ask(FakeEngine(worker), ["nodes"], tokens=True, unlock_key=True)
     assert told["cluster"] is None
     assert told["nodes"] == []
     assert "join_tokens" not in told
+    assert told["node"]["engine"] == "davit"
