@@ -26,7 +26,7 @@ _NOT_LOADED = (
     "davit.drivers.registry.transport",
     "davit.drivers.swarmkit.connection",
     "davit.drivers.tar.pack",
-    "davit.services.build.pipeline",
+    *("davit.drivers.buildkit.session", "davit.services.build.pipeline"),
     "davit.services.images.load",
     "davit.services.images.pull",
     "davit.services.images.push",

@@ -54,8 +54,11 @@ from davit.drivers.volume.local import LocalVolumes
 from davit.errors import DavitError
 from davit.model.registry import LOOPBACK
 from davit.services import erase as erasing
+from davit.services.build.caches import Caches
 from davit.services.build.needs import Needs as BuildNeeds
 from davit.services.build.service import BuildService
+from davit.services.build.sessions import Sessions
+from davit.services.build.solving import SolveService
 from davit.services.containers import remapping
 from davit.services.containers.context import Context
 from davit.services.containers.exec import ExecService
@@ -200,17 +203,19 @@ async def _serve(
         )
         execs = ExecService(context)
         context.exec_ids = execs.of_container
-        build_service = BuildService(
-            BuildNeeds(
-                paths=paths,
-                images=image_service,
-                containers=container_service,
-                streams=streams,
-                rootfs=rootfs,
-                registries=remote_images,
-                remap=remap,
-            )
+        build_needs = BuildNeeds(
+            paths=paths,
+            images=image_service,
+            containers=container_service,
+            streams=streams,
+            rootfs=rootfs,
+            registries=remote_images,
+            remap=remap,
         )
+        build_caches = Caches(paths.build_caches)
+        build_service = BuildService(build_needs, build_caches)
+        sessions = Sessions()
+        solve_service = SolveService(build_needs, build_caches, sessions)
         swarm_service = SwarmService(
             paths.swarm,
             TaskStore(database),
@@ -270,8 +275,8 @@ async def _serve(
                 *networks.routes(network_service, container_service),
                 *volumes.routes(volume_service),
                 *usage.routes(image_service, container_service, volume_service, build_service),
-                *build.routes(build_service),
-                *buildkit.routes(),
+                *build.routes(build_service, solve_service),
+                *buildkit.routes(sessions),
                 *plugins.routes(),
                 *swarm.routes(swarm_service),
                 *missing.routes(),

@@ -20,10 +20,10 @@ DOCUMENT = Path(__file__).parents[3] / "docs/api.md"
 _BEGIN, _END = "<!-- operations: begin -->\n", "<!-- operations: end -->\n"
 _REMARKS = {
     "GET /plugins": "an empty list: davit has none",
-    "POST /build": "the classic builder; not BuildKit's (version=2); secrets in `X-Davit-Secrets`",
+    "POST /build": "classic, or with a session (version=2); `X-Davit-Secrets` for other clients",
     "POST /grpc": "a status of gRPC that names the classic builder: BuildKit is not here",
     "POST /images/create": "done for pulls, and for archives in the body",
-    "POST /session": "opened, never used: `POST /build` tells that BuildKit is not here",
+    "POST /session": "what BuildKit's client lends to a build: files, secrets, credentials, agents",
 }
 _OF_A_SWARM = "503: of managers only"
 _NO_PLUGINS = "404: there are no plugins"

@@ -131,7 +131,7 @@ REFUSALS: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/swarm/leave", None, 503, "This node is not part of a swarm"),
     ("GET", "/services", None, 503, "This node is not a swarm manager."),
     ("PUT", "/volumes/data", None, 503, "volume update only valid for cluster volumes"),
-    ("POST", "/session", b"", 501, "set DOCKER_BUILDKIT=0"),
+    ("POST", "/session", b"", 400, "Upgrade: h2c"),
     ("POST", "/plugins/a/b/set", None, 404, 'plugin "a/b" not found'),
     ("GET", "/plugins/a/b/json", None, 404, 'plugin "a/b" not found'),
     ("GET", "/containers/nope/export", None, 404, "No such container: nope"),

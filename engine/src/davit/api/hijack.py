@@ -107,6 +107,24 @@ async def take_over(
         writer.close()
 
 
+async def hand_over(call: Call, content_type: str, protocol: asyncio.Protocol) -> None:
+    """Answer 101, let ``protocol`` have the connection, and return when the client has gone.
+
+    The connection is closed at the end, also when the caller is cancelled.
+    """
+    transport = require_client(call)
+    handed = _HandedProtocol(protocol, call.request.protocol)
+    call.begun = True
+    transport.set_protocol(handed)
+    transport.write(_head(call.request, content_type))
+    handed.connection_made(transport)
+    transport.resume_reading()
+    try:
+        await handed.lost.wait()
+    finally:
+        transport.close()
+
+
 class HijackedPeer:
     """A client on a connection that was taken over."""
 
@@ -250,6 +268,24 @@ class _StreamProtocol(asyncio.StreamReaderProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._http.connection_lost(exc)
+
+
+class _HandedProtocol(asyncio.Protocol):
+    """Does what another does, and tells aiohttp, too, when the connection is lost."""
+
+    def __init__(self, inner: asyncio.Protocol, http: Any) -> None:
+        self._inner = inner
+        self._http = http
+        self.lost = asyncio.Event()
+        self.connection_made = inner.connection_made  # type: ignore[method-assign]
+        self.data_received = inner.data_received  # type: ignore[method-assign]
+        self.pause_writing = inner.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = inner.resume_writing  # type: ignore[method-assign]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._inner.connection_lost(exc)
+        self.lost.set()
         self._http.connection_lost(exc)
 
 

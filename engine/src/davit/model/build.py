@@ -10,9 +10,15 @@ from typing import Any
 import msgspec
 
 from davit.model.config import Ulimit
+from davit.model.image import Progress
 
 MARK = "davit.build"
 """Annotation of a build's containers: those that a crash leaves are removed at the next start."""
+
+
+LENT, UPLOADED = "client-session", "upload-request"
+"""Values of ``remote`` that are no URL: the client of the session has the context, or sends it as
+an archive in a request of its own."""
 
 
 class Heredoc(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +50,8 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     dockerfile: its path in the context. tags: ``repository:tag``. remote: a URL that the context
     comes from. args: without a value (None) an argument is as good as not given.
     remove: intermediate containers after a step that went well; force_remove: after any.
-    secrets: by ID, for ``RUN --mount=type=secret``.
+    secrets: by ID, for ``RUN --mount=type=secret``. session: of the client that lends the files,
+    secrets and whatever else the build needs; build_id: by which the client may cancel it.
     """
 
     dockerfile: str = "Dockerfile"
@@ -74,6 +81,8 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     cpu_quota: int = 0
     cpuset_cpus: str = ""
     cpuset_mems: str = ""
+    session: str = ""
+    build_id: str = ""
 
 
 STEP = "regular"
@@ -118,3 +127,32 @@ class BuildLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
     aux: dict[str, str] = {}
     error_detail: dict[str, Any] = {}
     error: str = ""
+
+
+class StepBegun(msgspec.Struct, frozen=True, kw_only=True):
+    """A build comes to an instruction. number: from 1, across all stages, of ``total``."""
+
+    number: int
+    total: int
+    text: str
+
+
+class StepCached(msgspec.Struct, frozen=True):
+    """The instruction need not be carried out: its result is there."""
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command has written. stream: 1 or 2."""
+
+    stream: int
+    text: str
+
+
+class Warned(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user should know, without an end of line."""
+
+    text: str
+
+
+Event = BuildLine | Progress | StepBegun | StepCached | Output | Warned
+"""What a build tells while it goes on."""

@@ -11,6 +11,7 @@ from h2.events import Event, PingAckReceived, ResponseReceived, StreamEnded
 
 from tests.engine.conftest import Davitd
 
+_UPGRADE = {"Connection": "Upgrade", "Upgrade": "h2c", "X-Docker-Expose-Session-Uuid": "mine"}
 _CALL = [
     (":method", "POST"),
     (":scheme", "http"),
@@ -21,13 +22,12 @@ _CALL = [
 ]
 
 
-def upgraded(davitd: Davitd, path: str) -> socket.socket:
+def upgraded(davitd: Davitd, path: str, *headers: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(20)
     connection.connect(str(davitd.socket))
-    connection.sendall(
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n".encode()
-    )
+    head_lines = [f"POST {path} HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: h2c"]
+    connection.sendall("\r\n".join([*head_lines, *headers, "", ""]).encode())
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += connection.recv(1)
@@ -71,16 +71,30 @@ def test_what_is_not_http_2_ends_the_connection(shared_davitd: Davitd, data: byt
             pass
 
 
-def test_a_session_is_open_while_its_client_is(shared_davitd: Davitd) -> None:
-    with upgraded(shared_davitd, "/session") as connection:
-        connection.sendall(b"anything")
-        assert shared_davitd.client.get("/_ping").status == 200
-        connection.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            connection.recv(1)
+def test_a_session_is_there_while_its_client_is(shared_davitd: Davitd) -> None:
+    header = "X-Docker-Expose-Session-Uuid: mine"
+    build = {"version": 2, "session": "mine", "outputs": "x"}
+    with upgraded(shared_davitd, "/session", header) as connection:
+        assert connection.recv(24) == b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        again = shared_davitd.client.request("POST", "/session", headers=_UPGRADE)
+        assert (again.status, "session mine already exists" in again.message) == (409, True)
+        server = H2Connection(H2Configuration(client_side=False))
+        server.initiate_connection()
+        connection.sendall(server.data_to_send())
+        answer = shared_davitd.client.post("/build", **build)
+        assert (answer.status, "outputs" in answer.message) == (501, True)
+    answer = shared_davitd.client.post("/build", **build)
+    assert (answer.status, "no active session for mine" in answer.message) == (404, True)
+
+
+def test_a_session_that_breaks_the_protocol(shared_davitd: Davitd) -> None:
+    with upgraded(shared_davitd, "/session", "X-Docker-Expose-Session-Uuid: odd") as connection:
+        connection.sendall(b"\0\0\1\0\0\0\0\0\0x")  # data of no stream
+        while connection.recv(4096):
+            pass
 
 
 @pytest.mark.parametrize("path", ["/grpc", "/session"])
 def test_a_plain_request_is_refused(shared_davitd: Davitd, path: str) -> None:
     answer = shared_davitd.client.post(path)
-    assert (answer.status, "DOCKER_BUILDKIT=0" in answer.message) == (501, True)
+    assert (answer.status, "Upgrade: h2c" in answer.message) == (400, True)

@@ -107,7 +107,7 @@ def test_a_header_that_cannot_be_read(builder: Builder) -> None:
 @pytest.mark.parametrize(
     ("mount", "error"),
     [
-        ("type=ssh,required", "cannot lend their SSH agents"),
+        ("type=ssh,required", "SSH agent default: the client does not lend it"),
         ("type=secret,id=x,required=true", "secret x: not found"),
         ("type=secret", "id or target is missing"),
         ("type=secret,id=x,env=X", "unexpected key 'env'"),

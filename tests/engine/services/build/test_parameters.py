@@ -20,7 +20,7 @@ _PARENT = "davit-test-builds"
         ("FROM busybox\n", {"target": "x"}, 400, "failed to reach build target x"),
         ("FROM busybox\n", {"t": "Bad:Tag"}, 400, "must be lowercase"),
         ("FROM busybox\n", {"buildargs": "[1]"}, 400, "invalid buildargs"),
-        ("FROM busybox\n", {"version": "2"}, 501, "DOCKER_BUILDKIT=0"),
+        ("FROM busybox\n", {"version": "2"}, 400, "needs a session"),
         ("FROM busybox\n", {"squash": "1"}, 501, "squash"),
         ("FROM busybox\n", {"outputs": "x"}, 501, "outputs"),
         ("FROM busybox\n", {"version": "3"}, 400, "invalid version: '3'"),

@@ -1,4 +1,4 @@
-"""Routes of the builder: the classic one."""
+"""Routes of the builder: classic builds, and those of a client's session."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import msgspec
 from aiohttp import web
 
 from davit.api import credentials, progress, response
-from davit.api.routes.buildkit import USE_CLASSIC
 from davit.api.routing import Call, Route
-from davit.errors import InvalidParameter, NotSupported
+from davit.errors import DavitError, InvalidParameter, NotSupported
 from davit.model import codec
 from davit.model.build import BuildLine, BuildRequest, CacheLimits
 from davit.model.config import Ulimit
@@ -19,12 +18,14 @@ from davit.model.filters import Filters
 from davit.model.image import Progress
 from davit.model.reference import Reference
 from davit.model.registry import AuthConfig, decode
+from davit.model.solve import Step
 
 _PRUNE_FILTERS = (
     *("description", "id", "inuse", "parent", "private", "shared"),
     *("type", "until", "unused-for"),
 )
 
+_UPLOAD = "upload-request:"
 _SECRETS_HEADER = "X-Davit-Secrets"
 
 T = TypeVar("T")
@@ -47,14 +48,70 @@ class Builds(Protocol):
     ) -> tuple[list[str], int]: ...
 
 
-def routes(builds: Builds) -> list[Route]:
+class Solves(Protocol):
+    """What builds with a session need."""
+
+    async def solve(self, request: BuildRequest, report: Callable[[Step], None]) -> str:
+        """Build and return the image's ID."""
+        ...
+
+    async def arrived(self, session_id: str) -> None:
+        """Return when the session is there; who is refused earlier waits for ever."""
+        ...
+
+    async def upload(self, build_id: str, chunks: AsyncIterator[bytes]) -> None: ...
+
+    def cancel(self, build_id: str) -> None: ...
+
+
+def routes(builds: Builds, solves: Solves) -> list[Route]:
     async def build(call: Call) -> web.StreamResponse:
+        if call.text("buildid").startswith(_UPLOAD):
+            return await upload(call)
+        if call.text("version") == "2" and call.text("session"):
+            await solves.arrived(call.text("session"))
         request, auths = _request(call), _auths(call)
 
-        async def work(report: progress.Report) -> None:
+        async def classic(report: progress.Report) -> None:
             await builds.build(request, call.request.content.iter_any(), report, auths)
 
+        async def solve(report: progress.Report) -> None:
+            from davit.api import trace
+
+            begun = False
+
+            def tell(step: Step) -> None:
+                nonlocal begun
+                begun = True
+                report(trace.line(step))
+
+            try:
+                image_id = await solves.solve(request, tell)
+            except DavitError as error:
+                if not begun:
+                    raise
+                # With a code, clients end with it.
+                report(BuildLine(error=error.message, error_detail={"message": error.message}))
+            else:
+                report({"id": "moby.image.id", "aux": {"ID": image_id}})
+                if request.quiet:
+                    report(BuildLine(stream=f"{image_id}\n"))
+
+        work = solve if call.text("version") == "2" else classic
         return await progress.stream(call, work, abort=True)
+
+    async def upload(call: Call) -> web.StreamResponse:
+        """The context of a build of its own request, which has the rest of this ID."""
+        build_id = call.text("buildid")[len(_UPLOAD) :]
+        await solves.upload(build_id, call.request.content.iter_any())
+        return web.Response()
+
+    async def cancel(call: Call) -> web.StreamResponse:
+        build_id = call.text("id")
+        if not build_id:
+            raise InvalidParameter("build ID not provided: pass id=")
+        solves.cancel(build_id)
+        return web.Response()
 
     async def prune(call: Call) -> web.StreamResponse:
         limits = CacheLimits(
@@ -68,20 +125,23 @@ def routes(builds: Builds) -> list[Route]:
 
     return [
         Route("POST", "/build", build, abort=True),
+        Route("POST", "/build/cancel", cancel, since=(1, 38)),
         Route("POST", "/build/prune", prune, since=(1, 31)),
     ]
 
 
 def _request(call: Call) -> BuildRequest:
-    """Read the parameters. Raises InvalidParameter, NotSupported for those of BuildKit."""
+    """Read the parameters. Raises InvalidParameter, NotSupported."""
     if call.text("version") not in ("", "1", "2"):
-        raise InvalidParameter(f"invalid version: {call.text('version')!r}: davit builds with 1")
+        raise InvalidParameter(
+            f"invalid version: {call.text('version')!r}: use 1, or 2 with a session"
+        )
     if call.text("isolation") not in ("", "default"):
         raise InvalidParameter(
             f"unsupported isolation: {call.text('isolation')!r}: Linux has 'default' only"
         )
-    if call.text("version") == "2" or call.text("remote") == "client-session":
-        raise NotSupported(f"version=2: {USE_CLASSIC}")
+    if (call.text("version") == "2") != bool(call.text("session")):
+        raise InvalidParameter("a build with version=2 needs a session, and no other has one")
     for name in ("outputs", "squash"):
         if call.text(name) and (name == "outputs" or call.flag(name)):
             raise NotSupported(
@@ -97,7 +157,8 @@ def _request(call: Call) -> BuildRequest:
         cache_from=_json(call, "cachefrom", list[str]),
         pull=call.flag("pull"),
         remove=call.flag("rm", default=True),
-        force_remove=call.flag("forcerm"),
+        # BuildKit leaves no container of a command that failed.
+        force_remove=call.flag("forcerm") or call.text("version") == "2",
         args=_json(call, "buildargs", dict[str, str | None]),
         labels=_json(call, "labels", dict[str, str]),
         secrets=_secrets(call),
@@ -116,6 +177,8 @@ def _request(call: Call) -> BuildRequest:
         cpu_quota=call.integer("cpuquota") or 0,
         cpuset_cpus=call.text("cpusetcpus"),
         cpuset_mems=call.text("cpusetmems"),
+        session=call.text("session"),
+        build_id=call.text("buildid"),
     )
 
 

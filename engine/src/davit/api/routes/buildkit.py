@@ -1,32 +1,44 @@
-"""Routes of BuildKit, which davit does not have: clients learn how to build without it.
+"""Routes of BuildKit's clients: their sessions, and the control API.
 
-They take the connection over first: of an answer that is not ``101`` they show nothing but the
+Both take the connection over: of an answer that is not ``101`` such clients show nothing but the
 status.
 """
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
 from aiohttp import web
 
 from davit.api import grpc
-from davit.api.hijack import Hijacked, take_over
+from davit.api.hijack import Hijacked, hand_over, take_over
 from davit.api.routing import Call, Route
-from davit.errors import NotSupported
+from davit.errors import InvalidParameter
 
 USE_CLASSIC = (
-    "davit has the classic builder, not BuildKit: set DOCKER_BUILDKIT=0 (clients that ask the API: "
-    "leave version=2 out)"
+    "davit does not serve BuildKit's control API: set DOCKER_BUILDKIT=0, or build with a Docker "
+    "CLI that has BuildKit's client built in (20.10)"
 )
 _CONTENT_TYPE = "application/vnd.docker.raw-stream"
+_ID_HEADER = "X-Docker-Expose-Session-Uuid"
 
 
-def routes() -> list[Route]:
+class Sessions(Protocol):
+    """What these routes need."""
+
+    def opened(self, session_id: str) -> AbstractAsyncContextManager[asyncio.Protocol]:
+        """Give the protocol for the client's connection; at the end the session ends."""
+        ...
+
+
+def routes(sessions: Sessions) -> list[Route]:
     async def session(call: Call) -> web.StreamResponse:
-        """Wait for the client to go: it is ``POST /build`` that tells why nothing is asked here."""
+        """The client serves gRPC on the connection, for as long as it is open."""
         _require_upgrade(call)
-        async with take_over(call, _CONTENT_TYPE) as (reader, _):
-            while await reader.read(1 << 16):
-                pass
+        async with sessions.opened(call.request.headers.get(_ID_HEADER, "")) as protocol:
+            await hand_over(call, _CONTENT_TYPE, protocol)
         return Hijacked()
 
     async def control(call: Call) -> web.StreamResponse:
@@ -44,4 +56,6 @@ def routes() -> list[Route]:
 
 def _require_upgrade(call: Call) -> None:
     if call.request.headers.get("Upgrade", "").lower() != "h2c":
-        raise NotSupported(f"{call.request.path}: {USE_CLASSIC}")
+        raise InvalidParameter(
+            f"{call.request.path}: gRPC goes over a connection that is upgraded (Upgrade: h2c)"
+        )

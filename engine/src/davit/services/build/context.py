@@ -74,7 +74,7 @@ def _unpack(source: Source, root: Path) -> None:
 
 def _prepare(root: Path, dockerfile: str) -> Context:
     name = dockerfile or "Dockerfile"
-    text = _read(root, name)
+    text = read(root, name)
     if text is None:
         raise InvalidParameter(
             f"Cannot locate specified Dockerfile: {name}: the context has no such file"
@@ -83,16 +83,16 @@ def _prepare(root: Path, dockerfile: str) -> Context:
         raise InvalidParameter(f"the Dockerfile ({name}) cannot be empty")
     # One beside the Dockerfile is for this Dockerfile alone.
     for place in (f"{name}.dockerignore", ".dockerignore"):
-        listed = _read(root, place)
+        listed = read(root, place)
         if listed is None:
             continue
         lines = listed.decode("utf-8-sig", errors="replace").splitlines()
-        _remove_ignored(root, Ignored(lines))
+        remove_ignored(root, Ignored(lines))
         break
     return Context(root, text)
 
 
-def _read(root: Path, name: str) -> bytes | None:
+def read(root: Path, name: str) -> bytes | None:
     """Read a file of the context; links do not lead out of it."""
     directory = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -107,7 +107,7 @@ def _read(root: Path, name: str) -> bytes | None:
         return file.read(_LARGEST)
 
 
-def _remove_ignored(root: Path, ignored: Ignored) -> None:
+def remove_ignored(root: Path, ignored: Ignored) -> None:
     for directory, path in _walk(root, ""):
         if path not in ignored:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +13,26 @@ from msgspec.structs import replace
 from davit.drivers.dockerfile import parser
 from davit.errors import InvalidParameter, NotFound
 from davit.model import codec, platform
-from davit.model.build import BuildLine, BuildRequest, Command
+from davit.model.build import (
+    BuildLine,
+    BuildRequest,
+    Command,
+    StepBegun,
+    StepCached,
+    Warned,
+)
 from davit.model.config import ContainerConfig
 from davit.model.image import Image, StepWish
 from davit.model.platform import Platform
+from davit.model.reference import Reference
 from davit.services.build import cache, copying, mounts, trees
 from davit.services.build.caches import Caches
 from davit.services.build.context import Context
 from davit.services.build.files import Files
-from davit.services.build.names import credentials_for
-from davit.services.build.needs import Auths, Needs, Report
+from davit.services.build.needs import Lender, Needs, Report
 from davit.services.build.running import Runner, command_of, run_network, short
-from davit.services.build.secrets import Secrets
 from davit.services.containers import signals
-from davit.spec.dockerfile import metadata, stages
+from davit.spec.dockerfile import history, metadata, stages
 from davit.spec.dockerfile.arguments import Arguments
 from davit.spec.dockerfile.expand import ExpansionError, expand, split
 from davit.spec.dockerfile.stages import Stage
@@ -75,21 +81,20 @@ class Execution:
         keep: Callable[[Image], None],
         build_id: str,
         caches: Caches,
-        auths: Auths,
+        lender: Lender,
     ) -> None:
         self._needs = needs
         self._request = request
         self._escape = escape
         self._report = report
         self._keep = keep
-        self._auths = auths
+        self._lender = lender
         self._cache = cache.StepCache(
             needs.images, off=request.no_cache, sources=request.cache_from
         )
         self._runner = Runner(needs, request, report, build_id)
         self._files = Files(needs, context, scratch, self.image_of, escape)
-        secrets = Secrets(needs, request.secrets, report)
-        self._mounter = mounts.Mounter(needs, caches, secrets, context, self.image_of)
+        self._mounter = mounts.Mounter(needs, caches, lender, report, context, self.image_of)
         self._stages: Sequence[Stage] = []
         self._done: dict[int, State] = {}
         self._step = 0
@@ -98,7 +103,7 @@ class Execution:
     async def run(self, every: Sequence[Stage], needed: Sequence[Stage], given: Arguments) -> Image:
         """Build and return the image of the last stage. Raises CommandFailed, DavitError."""
         self._stages = every
-        labels = [_labels(self._request.labels)] if self._request.labels else []
+        labels = [history.labels(self._request.labels)] if self._request.labels else []
         self._steps = sum(1 + len(stage.commands) for stage in needed) + len(labels)
         for stage in needed:
             commands = [*stage.commands, *(labels if stage is needed[-1] else ())]
@@ -108,7 +113,8 @@ class Execution:
             raise InvalidParameter("No image was generated. Is your Dockerfile empty?")
         unused = given.unused()
         if unused:
-            self._say(f"[Warning] One or more build-args [{' '.join(unused)}] were not consumed\n")
+            shown = " ".join(unused)
+            self._report(Warned(text=f"One or more build-args [{shown}] were not consumed"))
         return image
 
     async def image_of(self, name: str, before: int) -> Image | None:
@@ -166,7 +172,7 @@ class Execution:
             if config.architecture and not platform.parse(wanted).accepts(has):
                 image = None
         if image is None:
-            auth = credentials_for(reference, self._auths)
+            auth = await self._lender.credentials(Reference.parse(reference).domain)
             image = await self._needs.registries.pull(
                 reference, platform=wanted, auth=auth, report=self._report
             )
@@ -228,7 +234,7 @@ class Execution:
         elif command.name == "ENTRYPOINT" and not state.has_command:
             # The image's command was meant for the entrypoint that it had.
             config = replace(config, cmd=None)
-        text = _shown(command, config)
+        text = history.shown(command, config)
         if command.name == "WORKDIR":
             await self._make_directory(state, text, config)
         else:
@@ -292,9 +298,11 @@ class Execution:
             step = cache.key(created_by, state.config, state.author, [*extra, *digests])
             if await self._found(state, step, created_by, state.config):
                 return
-            places = [*shown_there, *await self._mounter.scratch(stack, wanted)]
+            scratch, told = await self._mounter.scratch(stack, wanted)
+            places = [*shown_there, *scratch]
             env = {**state.arguments.silent, **seen}
             env = {name: value for name, value in env.items() if name not in state.env}
+            env |= told
             container_id = await self._runner.create(state.image, words, env, network, places)
             self._say(f" ---> Running in {short(container_id)}\n")
             written = await self._runner.run(container_id, shown)
@@ -328,7 +336,7 @@ class Execution:
             wish = replace(self._wish(state, step, created_by, config), layer=layer)
             image = await self._needs.images.add_step(wish)
         self._keep(image)
-        self._say(" ---> Using cache\n")
+        self._report(StepCached())
         self._take(state, image)
         return True
 
@@ -350,44 +358,8 @@ class Execution:
 
     def _announce(self, command: Command) -> None:
         self._step += 1
-        self._say(f"Step {self._step}/{self._steps} : {command.original.rstrip()}\n")
+        text = command.original.rstrip()
+        self._report(StepBegun(number=self._step, total=self._steps, text=text))
 
     def _say(self, text: str) -> None:
         self._report(BuildLine(stream=text))
-
-
-def _labels(labels: Mapping[str, str]) -> Command:
-    """The client's labels as the last instruction."""
-    pairs = [word for name in sorted(labels) for word in (quoted(name), quoted(labels[name]))]
-    text = " ".join(f"{name}={value}" for name, value in sorted(labels.items()))
-    return Command(name="LABEL", words=pairs, original=f"LABEL {text}")
-
-
-def quoted(text: str) -> str:
-    """A word that expands to just this text."""
-    return "'" + text.replace("'", "'\"'\"'") + "'"
-
-
-def _shown(command: Command, config: ContainerConfig) -> str:
-    """An instruction as the history has it."""
-    words = command.words
-    if command.name in ("CMD", "ENTRYPOINT"):
-        line = metadata.command_line(config, command) if words else []
-        return f"{command.name} [{' '.join(go_quoted(word) for word in line)}]"
-    if command.name in ("ENV", "LABEL"):
-        pairs = metadata.pairs(words).items()
-        return f"{command.name} {' '.join(f'{name}={value}' for name, value in pairs)}"
-    if command.name in ("VOLUME", "SHELL"):
-        return f"{command.name} [{' '.join(words)}]"
-    if command.name == "WORKDIR":
-        return f"WORKDIR {config.working_dir}"
-    if command.name == "ONBUILD":
-        return f"ONBUILD {metadata.trigger(command)}"
-    if command.name == "EXPOSE":
-        words = sorted(words)
-    return " ".join([command.name, *command.flags, *words])
-
-
-def go_quoted(word: str) -> str:
-    """As Go's ``%q`` has it, for all that is plain text."""
-    return codec.encode(word).decode()

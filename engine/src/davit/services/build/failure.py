@@ -4,8 +4,9 @@ from __future__ import annotations
 
 
 class CommandFailed(Exception):
-    """code: what the command returned."""
+    """command: as the shell gets it; code: what it returned."""
 
     def __init__(self, command: str, code: int) -> None:
         super().__init__(f"The command '{command}' returned a non-zero code: {code}")
+        self.command = command
         self.code = code

@@ -17,11 +17,12 @@ from davit.errors import NotSupported
 from davit.model.build import Command
 from davit.model.config import ContainerConfig, Mount, TmpfsOptions
 from davit.services.build import copying, secrets, trees
+from davit.services.build.agents import Agents
 from davit.services.build.caches import Caches
 from davit.services.build.context import Context
 from davit.services.build.copying import Target
 from davit.services.build.files import ImageOf
-from davit.services.build.needs import Needs
+from davit.services.build.needs import Lender, Needs, Report
 from davit.services.build.secrets import Secrets
 from davit.spec.dockerfile import metadata
 from davit.spec.dockerfile.expand import expand
@@ -64,22 +65,30 @@ def wishes(
     command: Command, config: ContainerConfig, values: Mapping[str, str], escape: str
 ) -> list[Wish]:
     """Read the mounts of a RUN. Raises NotSupported, ValueError, ExpansionError."""
-    return [
-        _wish(expand(flag[len("--mount=") :], values, escape), config)
+    texts = [
+        expand(flag[len("--mount=") :], values, escape)
         for flag in command.flags
         if flag.startswith("--mount=")
     ]
+    return [_wish(text, config, number) for number, text in enumerate(texts)]
 
 
 class Mounter:
     """Makes the mounts of one build's steps."""
 
     def __init__(
-        self, needs: Needs, caches: Caches, secrets: Secrets, context: Context, image_of: ImageOf
+        self,
+        needs: Needs,
+        caches: Caches,
+        lender: Lender,
+        report: Report,
+        context: Context,
+        image_of: ImageOf,
     ) -> None:
         self._needs = needs
         self._caches = caches
-        self._secrets = secrets
+        self._secrets = Secrets(needs, lender, report)
+        self._agents = Agents(needs, lender, report)
         self._context = context
         self._image_of = image_of
 
@@ -110,9 +119,15 @@ class Mounter:
                 mounts.append(_bind(wish, source))
         return mounts, digests
 
-    async def scratch(self, stack: AsyncExitStack, wanted: Sequence[Wish]) -> list[Mount]:
-        """Return the mounts on which a step's result does not depend: caches, tmpfs, secrets."""
-        mounts = []
+    async def scratch(
+        self, stack: AsyncExitStack, wanted: Sequence[Wish]
+    ) -> tuple[list[Mount], dict[str, str]]:
+        """Return the mounts on which a step's result does not depend: caches, tmpfs, secrets.
+
+        And the variables that tell the command where they are.
+        """
+        mounts: list[Mount] = []
+        env: dict[str, str] = {}
         for wish in wanted:
             if wish.kind == "cache":
                 path = await stack.enter_async_context(
@@ -125,7 +140,12 @@ class Mounter:
                 mounts.append(Mount(type="tmpfs", target=wish.target, tmpfs_options=options))
             elif wish.kind == "secret":
                 mounts += await self._secrets.mounts(stack, wish.target, wish.options)
-        return mounts
+            elif wish.kind == "ssh":
+                agents = await self._agents.mounts(stack, wish.target, wish.options)
+                mounts += agents
+                if agents:
+                    env.setdefault("SSH_AUTH_SOCK", wish.target)
+        return mounts, env
 
     async def _source(self, stack: AsyncExitStack, wish: Wish, stage: int) -> copying.Found:
         root = self._context.root
@@ -140,7 +160,7 @@ class Mounter:
         return await asyncio.to_thread(copying.resolve, root, source, "RUN --mount")
 
 
-def _wish(text: str, config: ContainerConfig) -> Wish:
+def _wish(text: str, config: ContainerConfig, number: int) -> Wish:
     (row,) = csv.reader(io.StringIO(text))
     options: dict[str, str] = {}
     for item in row:
@@ -158,12 +178,7 @@ def _wish(text: str, config: ContainerConfig) -> Wish:
     if kind == "secret":
         options = secrets.completed(options, text)
     elif kind == "ssh":
-        if options.get("required", "false") != "false":
-            raise NotSupported(
-                "RUN --mount=type=ssh: davit's clients cannot lend their SSH agents: fetch what "
-                "the command needs beforehand, or send a key as a secret (X-Davit-Secrets)"
-            )
-        options.setdefault("target", "/run/buildkit/ssh_agent")
+        options.setdefault("target", f"/run/buildkit/ssh_agent.{number}")
     if not options.get("target"):
         raise ValueError(f"invalid mount {text!r}: target is missing")
     return Wish(kind, metadata.directory(config, options.pop("target")), options)

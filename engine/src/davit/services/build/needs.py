@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from davit.model.build import BuildLine, CacheRecord
+from davit.model.build import CacheRecord, Event
 from davit.model.container import Container, Created, CreateRequest, Ended
 from davit.model.idmap import Remap
 from davit.model.image import CommitSource, Image, Progress, StepWish
@@ -17,9 +17,59 @@ from davit.model.registry import AuthConfig
 from davit.services.containers.needs import Console, Rootfs
 from davit.store.paths import Paths
 
-Report = Callable[["BuildLine | Progress"], None]
+Report = Callable[[Event], None]
 Auths = Mapping[str, AuthConfig]
 """Credentials by registry, as the client names it."""
+
+
+class Lender(Protocol):
+    """Who asked for a build, and what may be asked of him meanwhile."""
+
+    async def secret(self, name: str) -> bytes | None:
+        """Return a secret, None when there is none of this name."""
+        ...
+
+    async def credentials(self, registry: str) -> AuthConfig:
+        """Return those for a registry (``docker.io`` for Docker Hub), without any nobody's."""
+        ...
+
+    async def has_agent(self, name: str) -> bool: ...
+
+    def agent(
+        self, name: str, path: Path, owner: tuple[int, int], mode: int
+    ) -> AbstractAsyncContextManager[None]:
+        """Have a socket at ``path`` behind which an SSH agent is that he has."""
+        ...
+
+
+class Session(Lender, Protocol):
+    """A client that lends files, too."""
+
+    @property
+    def protocol(self) -> asyncio.Protocol:
+        """What its connection has to be given to."""
+        ...
+
+    async def ready(self) -> None:
+        """Return when the client has begun to listen."""
+        ...
+
+    async def directory(
+        self,
+        name: str,
+        root: Path,
+        *,
+        includes: Sequence[str] = (),
+        excludes: Sequence[str] = (),
+        progress: Callable[[int], None] = ...,
+    ) -> None:
+        """Copy the client's directory of this name to ``root``, a new one.
+
+        progress: called with the bytes so far. Raises InvalidParameter, Unavailable.
+        """
+        ...
+
+    def close(self) -> None: ...
 
 
 class Images(Protocol):

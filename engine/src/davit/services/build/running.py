@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from davit.errors import NotSupported
 from davit.model import ids
-from davit.model.build import MARK, BuildLine, BuildRequest, Command
+from davit.model.build import MARK, BuildLine, BuildRequest, Command, Output
 from davit.model.config import ContainerConfig, HealthConfig, HostConfig, Mount
 from davit.model.container import CreateRequest
 from davit.model.image import CommitSource, Image
@@ -19,7 +19,6 @@ from davit.services.containers.needs import Console
 from davit.spec.dockerfile import metadata
 from davit.sys.tasks import uncut
 
-_STDERR = 2
 _NETWORKS = ("default", "none", "host")
 _SCRIPT = "/dev/shm/.script"
 # A here-document that is the whole command.
@@ -155,9 +154,7 @@ class Runner:
             if number not in decoders:
                 decoders[number] = codecs.getincrementaldecoder("utf-8")("replace")
             if text := decoders[number].decode(data):
-                # Clients tell errors by their colour.
-                text = f"\x1b[91m{text}\x1b[0m" if number == _STDERR else text
-                self._report(BuildLine(stream=text))
+                self._report(Output(stream=number, text=text))
 
 
 def short(image_id: str) -> str:

@@ -15,36 +15,37 @@ from pathlib import Path
 
 from davit.errors import InvalidParameter
 from davit.model import ids
-from davit.model.build import BuildLine
+from davit.model.build import Warned
 from davit.model.config import Mount
-from davit.services.build.needs import Needs, Report
+from davit.services.build.needs import Lender, Needs, Report
 
 
 class Secrets:
-    """Those that the client of one build has sent."""
+    """Those that the client of one build has."""
 
-    def __init__(self, needs: Needs, given: Mapping[str, bytes], report: Report) -> None:
+    def __init__(self, needs: Needs, lender: Lender, report: Report) -> None:
         self._root = needs.paths.build_secrets
         self._remap = needs.remap
-        self._given = given
+        self._lender = lender
         self._report = report
 
     async def mounts(
         self, stack: AsyncExitStack, target: str, options: Mapping[str, str]
     ) -> list[Mount]:
-        """Return the mount of a secret, none when it was not sent and is not required.
+        """Return the mount of a secret, none when there is none and it is not required.
 
         It is there until the stack is closed. Raises InvalidParameter.
         """
         name = options["id"]
-        value = self._given.get(name)
+        value = await self._lender.secret(name)
         if value is None:
             if options.get("required", "false") != "false":
                 raise InvalidParameter(
-                    f"secret {name}: not found: the Docker CLI sends secrets to BuildKit only; "
-                    "send it in the header X-Davit-Secrets (base64url of JSON, ID to base64)"
+                    f"secret {name}: not found: pass it with --secret id={name},src=FILE; what is "
+                    "no client of BuildKit sends the header X-Davit-Secrets (base64url of JSON, ID "
+                    "to base64)"
                 )
-            self._report(BuildLine(stream=f"[Warning] secret {name} was not sent: left out\n"))
+            self._report(Warned(text=f"secret {name} was not sent: left out"))
             return []
         owner = int(options.get("uid", "0")), int(options.get("gid", "0"))
         if self._remap is not None:

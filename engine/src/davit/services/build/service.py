@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
-from davit.errors import DavitError
-from davit.model import ids
 from davit.model.build import (
     MARK,
     MOUNT,
@@ -21,8 +19,7 @@ from davit.model.build import (
 from davit.model.filters import Filters
 from davit.model.image import Progress
 from davit.services.build.caches import Caches
-from davit.services.build.failure import CommandFailed
-from davit.services.build.needs import Auths, Needs, Report
+from davit.services.build.needs import Auths, Needs
 from davit.services.build.pruning import chosen
 from davit.services.containers import cleanup
 
@@ -30,11 +27,11 @@ logger = logging.getLogger(__name__)
 
 
 class BuildService:
-    """The classic builder: each instruction that is carried out leaves an image."""
+    """Classic builds, and what all builds leave for later ones."""
 
-    def __init__(self, needs: Needs) -> None:
+    def __init__(self, needs: Needs, caches: Caches) -> None:
         self._needs = needs
-        self._caches = Caches(needs.paths.build_caches)
+        self._caches = caches
 
     async def open(self) -> None:
         """Remove the containers and secrets of builds that a crash has cut; once, at start-up."""
@@ -49,7 +46,7 @@ class BuildService:
         self,
         request: BuildRequest,
         chunks: AsyncIterator[bytes],
-        report: Report,
+        report: Callable[[BuildLine | Progress], None],
         auths: Auths,
     ) -> None:
         """Build; every line of output is reported, and a failure after the first one, too.
@@ -58,18 +55,9 @@ class BuildService:
         is wrong. When the caller is cancelled nothing stays but the steps that were done.
         """
         # Imported with the first build: most hosts never have one.
-        from davit.services.build.pipeline import build_image
+        from davit.services.build import classic
 
-        lines = _Lines(report, quiet=request.quiet)
-        try:
-            image = await build_image(self._needs, request, chunks, lines.show, auths, self._caches)
-            lines.done(image.id, request.tags)
-        except CommandFailed as error:
-            lines.fail(str(error), error.code)
-        except DavitError as error:
-            if not lines.begun:
-                raise
-            lines.fail(error.message)
+        await classic.build(self._needs, self._caches, request, chunks, report, auths)
 
     async def kept(self) -> list[CacheRecord]:
         """Tell what is kept for later builds: steps, and the caches of commands."""
@@ -90,35 +78,3 @@ class BuildService:
         removed = await self._caches.remove([record.id for record in caches])
         gained += sum(record.size for record in caches if record.id in removed)
         return [*steps, *removed], gained
-
-
-class _Lines:
-    """What a build says. quiet: the image's ID is all, unless it fails."""
-
-    def __init__(self, report: Report, *, quiet: bool) -> None:
-        self._report = report
-        self._quiet = quiet
-        self._kept: list[BuildLine] = []
-        self.begun = False
-
-    def show(self, line: BuildLine | Progress) -> None:
-        self.begun = True
-        if not self._quiet:
-            self._report(line)
-        elif isinstance(line, BuildLine):
-            self._kept.append(line)
-
-    def done(self, image_id: str, tags: tuple[str, ...]) -> None:
-        if self._quiet:
-            self._report(BuildLine(stream=f"{image_id}\n"))
-            return
-        self._report(BuildLine(aux={"ID": image_id}))
-        self._report(BuildLine(stream=f"Successfully built {ids.short(image_id)}\n"))
-        for tag in tags:
-            self._report(BuildLine(stream=f"Successfully tagged {tag}\n"))
-
-    def fail(self, message: str, code: int = 0) -> None:
-        for line in self._kept:
-            self._report(line)
-        detail: dict[str, object] = {"code": code} if code else {}
-        self._report(BuildLine(error_detail={**detail, "message": message}, error=message))

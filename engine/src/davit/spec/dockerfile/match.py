@@ -22,22 +22,31 @@ def wildcard(pattern: str, *, deep: bool = False) -> re.Pattern[str]:
     return _compile(pattern, deep=deep)
 
 
+def ignore_patterns(lines: Iterable[str]) -> list[str]:
+    """The patterns of a ``.dockerignore``, exceptions with ``!``. Raises InvalidParameter."""
+    found = []
+    for line in lines:
+        if line.startswith("#") or not (text := line.strip()):
+            continue
+        mark = "!" if text.startswith("!") else ""
+        text = text[len(mark) :].strip()
+        if not text:
+            raise InvalidParameter("failed to parse .dockerignore: illegal exclusion pattern !")
+        path = posixpath.normpath(text).lstrip("/")
+        if path not in ("", "."):
+            found.append(mark + path)
+    return found
+
+
 class Ignored:
     """The patterns of a ``.dockerignore``: the last one that fits a path or a parent decides."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         """Raises InvalidParameter for a pattern that cannot be read."""
         self._patterns: list[tuple[bool, re.Pattern[str]]] = []
-        for line in lines:
-            if line.startswith("#") or not (text := line.strip()):
-                continue
+        for text in ignore_patterns(lines):
             exception = text.startswith("!")
-            text = text[exception:].strip()
-            if not text:
-                raise InvalidParameter("failed to parse .dockerignore: illegal exclusion pattern !")
-            path = posixpath.normpath(text).lstrip("/")
-            if path not in ("", "."):
-                self._patterns.append((exception, _compile(path, deep=True)))
+            self._patterns.append((exception, _compile(text[exception:], deep=True)))
 
     def __contains__(self, path: str) -> bool:
         parents = [path]
