@@ -51,7 +51,7 @@ unit: venv ## Unit tests of the collection
 	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)
 
 engine-test: venv peer-deps ## Tests of the engine, on real containers
-	@$(BIN)/pytest $(wildcard tests/engine tests/integration) $(PYTEST_ARGS)
+	@$(BIN)/pytest $(wildcard tests/engine tests/integration) --numprocesses 2 $(PYTEST_ARGS)
 
 compat: venv peer-deps $(VENV)-compat/.stamp ## The integration suite of docker-py, on davitd
 	@$(BIN)/pytest tests/compat $(PYTEST_ARGS)
