@@ -13,7 +13,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tests.bench import builds, clients, images, lifecycle, memory, playbook, report
+from tests.bench import builds, clients, images, lifecycle, memory, playbook, report, swarm
 from tests.bench.engines import (
     Engine,
     disk,
@@ -24,7 +24,7 @@ from tests.bench.engines import (
 )
 
 MOVES = ["pull", "push", "load"]
-SUBJECTS = ["lifecycle", "memory", "clients", *MOVES, "build", "playbook"]
+SUBJECTS = ["lifecycle", "memory", "clients", *MOVES, "build", "playbook", "swarm"]
 
 
 def main() -> int:
@@ -56,6 +56,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--containers", type=int, default=20, help="containers in each playbook")
     parser.add_argument("--running", type=int, default=10, help="containers for the memory of each")
     parser.add_argument("--moves", type=int, default=5, help="pulls, pushes, loads for each median")
+    parser.add_argument("--tasks", type=int, default=300, help="tasks of the swarm's service")
+    parser.add_argument("--services", type=int, default=3, help="services for each median")
     parser.add_argument("--json", type=Path, help="write the numbers into this file, too")
     parser.add_argument(
         "--only",
@@ -93,6 +95,9 @@ def measure(
     if "playbook" in options.only:
         say(f"{options.plays} unchanged runs of each playbook")
         rows += playbook.measure(moby, davit, root, options.plays, options.containers)
+    if "swarm" in options.only:
+        say(f"{options.services} times {options.tasks} tasks on workers of each kind")
+        rows += swarm.measure(root, options.tasks, options.services)
     return rows
 
 

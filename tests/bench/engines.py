@@ -74,13 +74,16 @@ def disk() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def start_davit(
-    root: Path, *flags: str, program: Sequence[str] = ("-m", "davit")
+    root: Path,
+    *flags: str,
+    program: Sequence[str] = ("-m", "davit"),
+    within: Sequence[str] = (),
 ) -> Iterator[Engine]:
     """Start davitd from this clone, as a host's launcher does: compiled before, no docstrings.
 
-    program: what Python is to run.
+    program: what Python is to run. within: a command that runs it elsewhere.
     """
-    python = [sys.executable, "-OOXno_debug_ranges"]
+    python = [*within, sys.executable, "-OOXno_debug_ranges"]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     subprocess.run([*python, "-c", "import davit.daemon"], check=True, env=environment)
     roots = ["--data-root", str(root / "data"), "--run-root", str(root / "run")]
@@ -91,10 +94,10 @@ def start_davit(
 
 
 @contextlib.contextmanager
-def start_moby(root: Path, *flags: str) -> Iterator[Engine]:
-    """Start dockerd, which starts its containerd."""
+def start_moby(root: Path, *flags: str, within: Sequence[str] = ()) -> Iterator[Engine]:
+    """Start dockerd, which starts its containerd. within: a command that runs it elsewhere."""
     arguments = [
-        *("dockerd", "--data-root", str(root / "data"), "--exec-root", str(root / "run")),
+        *(*within, "dockerd", "--data-root", str(root / "data"), "--exec-root", str(root / "run")),
         *("--pidfile", str(root / "dockerd.pid"), "--cgroup-parent", f"/{CGROUP}"),
         *flags,
     ]

@@ -20,8 +20,8 @@ from tests.engine.mobykit import Moby
 _MOST_BEDS = 250
 
 
-class Manager(Moby):
-    """A dockerd with a namespace and an address of its own.
+class Place:
+    """A network namespace with an address.
 
     bed: number of the network that it is in. host: the address under which it sees this machine.
     """
@@ -32,8 +32,7 @@ class Manager(Moby):
         self._bridge = _bridge(bed)
         self.namespace = self._link = f"{self._bridge}-{number}"
         # `ip netns exec` mounts /sys anew, without cgroups.
-        within = ("nsenter", f"--net=/run/netns/{self.namespace}")
-        super().__init__(Path(tempfile.mkdtemp(prefix="moby")), within)
+        self.enter = ("nsenter", f"--net=/run/netns/{self.namespace}")
 
     def plug(self) -> None:
         _run("ip", "netns", "add", self.namespace)
@@ -50,13 +49,12 @@ class Manager(Moby):
 
     def unplug(self) -> None:
         self._end_leftovers()
-        # The link goes some time after its namespace, and the next managers have the same names.
+        # The link goes some time after its namespace, and the next places have the same names.
         for command in (
             ("ip", "link", "delete", self._link),
             ("ip", "netns", "delete", self.namespace),
         ):
             subprocess.run(command, check=False, capture_output=True)
-        self.erase()
 
     def _end_leftovers(self) -> None:
         """A dockerd that was killed leaves its containerd, which holds the namespace."""
@@ -64,6 +62,24 @@ class Manager(Moby):
         for pid in subprocess.run(command, capture_output=True, text=True).stdout.split():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
+
+
+class Manager(Moby):
+    """A dockerd with a place of its own. bed, host: as of ``Place``."""
+
+    def __init__(self, bed: int, number: int) -> None:
+        self.bed = bed
+        self._place = Place(bed, number)
+        self.host, self.address = self._place.host, self._place.address
+        self.namespace = self._place.namespace
+        super().__init__(Path(tempfile.mkdtemp(prefix="moby")), self._place.enter)
+
+    def plug(self) -> None:
+        self._place.plug()
+
+    def unplug(self) -> None:
+        self._place.unplug()
+        self.erase()
 
     def init(self) -> None:
         self.docker("swarm", "init", "--advertise-addr", self.address)
