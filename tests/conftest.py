@@ -1,8 +1,12 @@
-"""Which of the tests never run side by side: those of a file, and those of each of these groups."""
+"""What tests of several directories share: how they are spread, and a real swarm.
+
+Tests of a file never run side by side, nor do those of each of the groups.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +14,8 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
+
+    from tests.engine.swarmbed import Manager
 
 _GROUPS = {
     "addresses": (
@@ -36,3 +42,24 @@ class Scheduling(LoadFileScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
     return Scheduling(config, log)
+
+
+@pytest.fixture(scope="session")
+def only_manager() -> Iterator[Manager]:
+    """One for all that this process runs, with the image busybox: to start it takes seconds."""
+    from tests.engine.swarmbed import managers
+
+    with managers(1) as (first,):
+        first.load_busybox()
+        yield first
+
+
+@pytest.fixture(scope="module")
+def manager(only_manager: Manager) -> Iterator[Manager]:
+    """The swarm's manager, alone in it before and after a module's tests."""
+    yield only_manager
+    for node_id, node in only_manager.nodes().items():
+        if node["Spec"]["Role"] == "worker" or "ManagerStatus" not in node:
+            only_manager.docker("node", "rm", "--force", node_id)
+    assert len(only_manager.nodes()) == 1
+    assert only_manager.client.get("/services").json == []

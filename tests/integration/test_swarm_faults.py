@@ -16,19 +16,13 @@ from davit.drivers.swarmkit import pki
 from tests.engine.conftest import Davitd, new_davitd
 from tests.engine.drivers.swarmkit.authority import Authority
 from tests.engine.services.swarm.fakeswarm import FakeSwarm, Life, serving
-from tests.engine.swarmbed import Manager, managers
+from tests.engine.swarmbed import Manager
 from tests.integration.conftest import Fleet
 
 _HOUR = datetime.timedelta(hours=1)
 _NOW = (-_HOUR, _HOUR)
 _TO_COME = (_HOUR, 2 * _HOUR)
 _PAST = (-2 * _HOUR, -_HOUR)
-
-
-@pytest.fixture(scope="module")
-def manager() -> Iterator[Manager]:
-    with managers(1) as (first,):
-        yield first
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.swarmbed import Manager, managers
+from tests.engine.swarmbed import Manager
 from tests.integration.conftest import Fleet
-
-
-@pytest.fixture(scope="module")
-def manager() -> Iterator[Manager]:
-    with managers(1) as (first,):
-        yield first
 
 
 @pytest.fixture

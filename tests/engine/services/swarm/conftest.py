@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 
 import pytest
@@ -19,14 +19,6 @@ from davit.store.swarm import TaskStore
 from davit.sys import machine
 from tests.engine.services.containers.world import World
 from tests.engine.services.swarm.taskbed import Bed
-from tests.engine.swarmbed import Manager, managers
-
-
-@pytest.fixture(scope="module")
-def manager() -> Iterator[Manager]:
-    with managers(1) as (first,):
-        first.load_busybox()
-        yield first
 
 
 class FakeController(Controller):

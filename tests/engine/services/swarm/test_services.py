@@ -142,7 +142,7 @@ async def test_why_tasks_fail(bed: Bed, manager: Manager, member: SwarmService) 
             *("--health-cmd", "false", "--health-interval", "50ms", "--health-retries", "1"),
             *("--stop-grace-period", "0s", "busybox", "sleep", "1000"),
         ),
-        "template": ("--env", "A={{range .Service.Labels}}x{{end}}", "busybox", "true"),
+        "template": ("--env", 'A={{define "x"}}{{end}}', "busybox", "true"),
         "noprogram": ("busybox", "/no/such/program"),
     }
     for name, arguments in failing.items():
@@ -159,7 +159,7 @@ async def test_why_tasks_fail(bed: Bed, manager: Manager, member: SwarmService) 
     assert await services.reaches("seven", "failed") == "task: non-zero exit (7)"
     sick = await services.reaches("sick", "failed")
     assert sick == "task: non-zero exit (137): unhealthy container"
-    assert "{{range}} is not supported by davit" in await services.reaches("template", "rejected")
+    assert "{{define}} is not supported by davit" in await services.reaches("template", "rejected")
     noprogram = await services.reaches("noprogram", "failed")
     assert noprogram.startswith("starting container failed: ")
     assert await services.reaches("job", "complete") == ""

@@ -1,7 +1,8 @@
 """Pure: the part of Go's templates that Swarm's documentation shows.
 
-Fields (``.Service.Name``), strings, whole numbers, parentheses, pipelines, ``if``, the functions
-below, trimmed space and comments. What else Go has is refused by its name, never left as it stands.
+Fields (``.Service.Name``), strings, whole numbers, parentheses, pipelines, ``if``, ``with``,
+``range``, variables, the functions below, trimmed space and comments. What else Go has is refused
+by its name, never left as it stands. How much a template may do is bounded: loops can be nested.
 Source: text/template of Go; docker-service-create(1), "Create services using templates".
 """
 
@@ -9,27 +10,31 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from davit.services.swarm.template_functions import FUNCTIONS, Fields, Function, Value, to_text
 
 _DEEPEST = 50
+_MOST_TURNS = 10_000
 _COMMENT = re.compile(r"(?:-\s+)?/\*.*?\*/(?:\s+-)?\}\}", re.DOTALL)
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<end>(?<=\s)-\}\}|\}\})
     | (?P<string>"(?:[^"\\\n]|\\.)*"|`[^`]*`)
     | (?P<number>[+-]?\d{1,18}(?![\w.]))
-    | (?P<field>\$?(?:\.[A-Za-z_]\w*)+|\$?\.?(?![\w$.])(?<=[$.]))
+    | (?P<field>\$\w*(?:\.[A-Za-z_]\w*)*|(?:\.[A-Za-z_]\w*)+|\.(?![\w$.]))
     | (?P<word>[A-Za-z_]\w*)
-    | (?P<mark>[()|])
+    | (?P<mark>[()|,=]|:=)
     )""",
     re.VERBOSE,
 )
 _TRIM = re.compile(r"-\s")
+_VARIABLE = re.compile(r"\$\w+\Z")
 _CONSTANTS: Mapping[str, Value] = {"true": True, "false": False}
-_LATER = ("block", "break", "continue", "define", "range", "template", "with")
+_BRANCHES = ("if", "range", "with")
+_ENDS = ("|", ")", ",", "=", ":=")
+_LATER = ("block", "break", "continue", "define", "template")
 
 
 class TemplateError(Exception):
@@ -43,8 +48,20 @@ class TemplateError(Exception):
 
 @dataclass(frozen=True)
 class _Scope:
-    fields: Fields
+    """dot: ``.`` here. variables: by name, each in a box that inner scopes share.
+
+    turns: of all loops so far, in a box for the whole template.
+    """
+
+    dot: Value
+    variables: dict[str, list[Value]]
     functions: Mapping[str, Function]
+    turns: list[int] = field(default_factory=lambda: [0])
+
+    def within(self, dot: Value, names: Sequence[str], *values: Value) -> _Scope:
+        """Return the scope of a body with variables of its own."""
+        own = {name: [value] for name, value in zip(names, values, strict=False)}
+        return replace(self, dot=dot, variables={**self.variables, **own})
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,7 @@ def expand(text: str, fields: Fields, functions: Mapping[str, Function] | None =
     if "{{" not in text:
         return text
     parts = _Parser(text).parse()
-    return parts(_Scope(fields, {**FUNCTIONS, **(functions or {})}))
+    return parts(_Scope(fields, {"$": [fields]}, {**FUNCTIONS, **(functions or {})}))
 
 
 class _Parser:
@@ -101,32 +118,53 @@ class _Parser:
             if first.kind == "word" and first.text in ("else", "end"):
                 del self._tokens[0]
                 return _all(parts), first
-            if first.kind == "word" and first.text == "if":
+            if first.kind == "word" and first.text in _BRANCHES:
                 del self._tokens[0]
                 parts.append(self._branch(first))
             elif first.kind == "word" and first.text in _LATER:
                 raise TemplateError(first.line, f"{{{{{first.text}}}}} is not supported by davit")
+            elif self._names(":="):
+                parts.append(_declaration(self._take_names()[0], self._whole(first)))
+            elif self._names("="):
+                parts.append(_assignment(first, self._take_names()[0], self._whole(first)))
             else:
                 parts.append(_shown(self._whole(first), first.line))
 
     def _branch(self, token: _Token) -> _Part:
         self._deeper(token)
-        condition = self._whole(token)
+        most = 2 if token.text == "range" else 1
+        names = self._take_names() if 0 < len(self._names(":=")) <= most else []
+        value = self._whole(token)
         body, ended = self._body()
         otherwise = _constant("")
         if ended is not None and ended.text == "else":
-            if self._tokens and self._tokens[0].text == "if":
+            if token.text == "if" and self._tokens and self._tokens[0].text == "if":
                 # An "else if" has its "end" together with the first "if".
                 otherwise = self._branch(self._tokens.pop(0))
                 self._depth -= 1
-                return _choice(condition, body, otherwise)
+                return _choice(token, names, value, body, otherwise)
             self._nothing_more()
             otherwise, ended = self._body()
         if ended is None or ended.text != "end":
-            raise TemplateError(token.line, "{{if}} has no {{end}}")
+            raise TemplateError(token.line, f"{{{{{token.text}}}}} has no {{{{end}}}}")
         self._nothing_more()
         self._depth -= 1
-        return _choice(condition, body, otherwise)
+        if token.text == "range":
+            return _loop(token, names, value, body, otherwise)
+        return _choice(token, names, value, body, otherwise)
+
+    def _names(self, mark: str) -> list[str]:
+        """Return the variables that the action begins with, if that mark follows them."""
+        texts = [token.text for token in self._tokens[:4]]
+        for names, rest in ((texts[:1], texts[1:2]), (texts[:3:2], texts[1:4:2])):
+            if rest == [",", mark][-len(names) :] and all(map(_VARIABLE.match, names)):
+                return names
+        return []
+
+    def _take_names(self) -> list[str]:
+        names = self._names(":=") or self._names("=")
+        del self._tokens[: 2 * len(names)]
+        return names
 
     def _plain(self) -> tuple[str, bool]:
         """Return the text before the next action, and whether there is none."""
@@ -191,7 +229,7 @@ class _Parser:
     def _command(self, begins: _Token, piped: _Node | None) -> _Node:
         """One function or value. piped: what is its last argument."""
         operands: list[_Token | _Node] = []
-        while self._tokens and self._tokens[0].text not in ("|", ")"):
+        while self._tokens and self._tokens[0].text not in _ENDS:
             token = self._tokens.pop(0)
             if token.text == "(":
                 operands.append(self._pipeline(token))
@@ -223,8 +261,60 @@ def _all(parts: list[_Part]) -> _Part:
     return lambda scope: "".join(part(scope) for part in parts)
 
 
-def _choice(condition: _Node, body: _Part, otherwise: _Part) -> _Part:
-    return lambda scope: body(scope) if condition(scope) else otherwise(scope)
+def _choice(
+    token: _Token, names: list[str], condition: _Node, body: _Part, otherwise: _Part
+) -> _Part:
+    """``if`` and ``with``, which alone changes what ``.`` is."""
+
+    def choose(scope: _Scope) -> str:
+        value = condition(scope)
+        dot = value if value and token.text == "with" else scope.dot
+        return (body if value else otherwise)(scope.within(dot, names, value))
+
+    return choose
+
+
+def _loop(token: _Token, names: list[str], values: _Node, body: _Part, otherwise: _Part) -> _Part:
+    """``range``, over a map in the order of its keys: the one kind of collection there is."""
+
+    def repeat(scope: _Scope) -> str:
+        found = values(scope)
+        if isinstance(found, Fields) or not isinstance(found, Mapping):
+            raise TemplateError(token.line, "range can't iterate over a value that is no map")
+        if not found:
+            return otherwise(scope.within(scope.dot, []))
+        scope.turns[0] += len(found)
+        if scope.turns[0] > _MOST_TURNS:
+            raise TemplateError(token.line, f"its loops have more than {_MOST_TURNS} turns")
+        turns = (
+            scope.within(found[key], names, *((key, found[key])[-len(names) :] if names else ()))
+            for key in sorted(found)
+        )
+        return "".join(map(body, turns))
+
+    return repeat
+
+
+def _declaration(name: str, node: _Node) -> _Part:
+    def declare(scope: _Scope) -> str:
+        scope.variables[name] = [node(scope)]
+        return ""
+
+    return declare
+
+
+def _assignment(token: _Token, name: str, node: _Node) -> _Part:
+    def assign(scope: _Scope) -> str:
+        _variable(scope, token, name)[0] = node(scope)
+        return ""
+
+    return assign
+
+
+def _variable(scope: _Scope, token: _Token, name: str) -> list[Value]:
+    if name not in scope.variables:
+        raise TemplateError(token.line, f'undefined variable "{name}"')
+    return scope.variables[name]
 
 
 def _shown(node: _Node, line: int) -> _Part:
@@ -261,10 +351,11 @@ def _operand(operand: _Token | _Node) -> _Node:
 
 
 def _field(token: _Token) -> _Node:
-    names = [name for name in token.text.lstrip("$").split(".") if name]
+    variable, _, path = token.text.partition(".")
+    names = path.split(".") if path else []
 
     def look(scope: _Scope) -> Value:
-        value: Value = scope.fields
+        value = _variable(scope, token, variable)[0] if variable else scope.dot
         for name in names:
             if not isinstance(value, Mapping):
                 raise TemplateError(token.line, f"can't evaluate field {name} in {token.text}")
