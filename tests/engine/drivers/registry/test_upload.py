@@ -39,18 +39,21 @@ async def proxy(address: str, blockbuster: BlockBuster) -> AsyncIterator[FaultyP
 class Parts:
     """Keeps what arrives of an upload and tells how much that is, as the specification says.
 
-    ranges: Content-Range of each PUT. bad: the first bytes are damaged on their way.
+    ranges: Content-Range of each PUT and PATCH. bad: the first bytes are damaged on their way.
+    limit: bytes that a request may have. least: what it says that a chunk must have.
     """
 
     def __init__(self) -> None:
         self.data = bytearray()
         self.ranges: list[str] = []
         self.bad = False
+        self.limit = self.least = 0
         application = web.Application()
         application.router.add_get("/v2/", self._base)
         application.router.add_post("/v2/box/blobs/uploads/", self._begin)
         application.router.add_get("/v2/box/blobs/uploads/{number}", self._status)
         application.router.add_put("/v2/box/blobs/uploads/{number}", self._put)
+        application.router.add_patch("/v2/box/blobs/uploads/{number}", self._patch)
         self.server = TestServer(application)
 
     @property
@@ -62,20 +65,36 @@ class Parts:
 
     async def _begin(self, _: web.Request) -> web.Response:
         self.data.clear()
-        return web.Response(status=202, headers={"Location": "/v2/box/blobs/uploads/0"})
+        headers = {"Location": "/v2/box/blobs/uploads/0"}
+        if self.least:
+            headers["OCI-Chunk-Min-Length"] = str(self.least)
+        return web.Response(status=202, headers=headers)
 
     async def _status(self, _: web.Request) -> web.Response:
         size = len(self.data)
         headers = {"Location": str(size), "Range": f"0-{max(0, size - 1)}"}
         return web.Response(status=204, headers=headers)
 
-    async def _put(self, request: web.Request) -> web.Response:
+    async def _take(self, request: web.Request) -> None:
         self.ranges.append(request.headers.get("Content-Range", ""))
         # A location is good for the offset that it was given for.
         assert request.match_info["number"] == str(len(self.data))
         async for chunk in request.content.iter_any():
             self.data += chunk if not self.bad else bytes(len(chunk))
             self.bad = False
+
+    async def _patch(self, request: web.Request) -> web.Response:
+        if request.content_length is None or request.content_length > self.limit:
+            return web.Response(status=413)
+        await self._take(request)
+        size = len(self.data)
+        headers = {"Location": str(size), "Range": f"0-{size - 1}"}
+        return web.Response(status=202, headers=headers)
+
+    async def _put(self, request: web.Request) -> web.Response:
+        if self.limit and (request.content_length or 0) > self.limit:
+            return web.Response(status=413)
+        await self._take(request)
         if digest(self.data) != request.query["digest"]:
             body = {"errors": [{"code": "DIGEST_INVALID", "message": "digest invalid"}]}
             return web.json_response(body, status=400)
@@ -138,6 +157,58 @@ async def test_only_the_rest_is_sent(parts: Parts) -> None:
         assert parts.data == BLOB
         assert parts.ranges == ["", "200000-299999", "250000-299999"]
         assert sent(proxy, "POST") == 1
+
+
+def chunks(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(upload, "_CHUNK", size)
+    monkeypatch.setattr(upload, "_SMALLEST_CHUNK", size // 4)
+
+
+@pytest.mark.parametrize(
+    ("least", "ranges"),
+    [
+        (0, ["0-99999", "100000-199999", "200000-299999", ""]),
+        (120_000, ["0-119999", "120000-239999", "240000-299999", ""]),
+    ],
+)
+async def test_chunks_where_requests_may_not_be_long(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, least: int, ranges: list[str]
+) -> None:
+    chunks(monkeypatch, 200_000)
+    parts.limit, parts.least = 130_000, least
+    assert await put(parts.address) == []
+    assert parts.data == BLOB
+    assert parts.ranges == ranges
+
+
+async def test_chunks_that_are_cut_off(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks(monkeypatch, 100_000)
+    parts.limit = 100_000
+    async with FaultyProxy(parts.address).running() as proxy:
+        # In the second chunk.
+        proxy.faults = [Fault("/uploads/100000", sent=50_000)]
+        await put(proxy.address)
+    assert parts.data == BLOB
+    assert parts.ranges == ["0-99999", "100000-199999", "150000-249999", "250000-299999", ""]
+
+
+async def test_not_even_short_requests(parts: Parts) -> None:
+    parts.limit = 10
+    with pytest.raises(Unavailable, match="413 Request Entity Too Large"):
+        await put(parts.address)
+    assert parts.ranges == []
+
+
+async def test_chunks_at_a_real_registry(
+    proxy: FaultyProxy, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks(monkeypatch, 100_000)
+    proxy.faults = [Fault(PUT, status=413)]
+    await put(proxy.address, path="chunks")
+    target = f"/v2/chunks/blobs/{digest(BLOB)}"
+    answer, _ = await asyncio.to_thread(Shelf(address, "chunks").request, "GET", target)
+    assert answer == BLOB
+    assert (sent(proxy, "PATCH"), sent(proxy, "PUT")) == (3, 2)
 
 
 async def test_what_does_not_fit_together_is_sent_anew(parts: Parts) -> None:

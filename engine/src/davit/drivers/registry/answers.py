@@ -26,11 +26,15 @@ _UNKNOWN = {
 }
 
 
+class TooLarge(Unavailable):
+    """The request's body is longer than the registry, or a proxy before it, takes."""
+
+
 async def check(answer: aiohttp.ClientResponse) -> None:
     """Raise what an answer other than 2xx means.
 
     Unauthorized; Forbidden with ``denied: …``; NotFound with ``manifest unknown: …``,
-    ``name unknown: …`` or ``blob unknown …``; Temporary; Unavailable for all else.
+    ``name unknown: …`` or ``blob unknown …``; Temporary; TooLarge; Unavailable for all else.
     """
     if answer.status < HTTPStatus.BAD_REQUEST:
         return
@@ -73,4 +77,6 @@ def _meaning(answer: aiohttp.ClientResponse, body: bytes) -> DavitError:
         or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     ):
         return Temporary(reason, after(answer.headers.get("Retry-After", "")))
+    if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return TooLarge(reason)
     return Unavailable(reason)

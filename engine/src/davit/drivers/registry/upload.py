@@ -5,13 +5,21 @@ Source: OCI distribution specification v1.1, "Push".
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from functools import partial
 from http import HTTPStatus
+from typing import cast
 from urllib.parse import urlencode, urljoin
 
+from davit.drivers.registry.answers import TooLarge
 from davit.drivers.registry.repository import Repository
 from davit.drivers.registry.retry import Backoff, Temporary, Waiting
 from davit.errors import DavitError, NotFound, Unavailable
+
+_OCTETS = "application/octet-stream"
+_CHUNK = 16 << 20
+_SMALLEST_CHUNK = 1 << 20
 
 BodyFrom = Callable[[int], AsyncIterator[bytes] | bytes]
 
@@ -51,11 +59,15 @@ async def put_blob(
 ) -> None:
     """Upload a blob in one request; when it is cut off, what the registry lacks of it.
 
+    Where so long a request is not taken (413), it goes in chunks, of half the size each time that
+    this is not taken either, and never shorter than the registry asks for.
+
     body: makes the bytes from an offset on. waiting: told of the pauses before it is tried again.
     Raises what the refusal means, Unavailable after the last try.
     """
     backoff = Backoff(waiting)
     location, offset, resumed = "", 0, False
+    chunk = least = 0
     while True:
         try:
             if location:
@@ -67,10 +79,20 @@ async def put_blob(
                     # All had arrived; it was the answer that was lost.
                     return
             if not location:
-                location = await _begin(repository, digest)
-            await _finish(repository, location, digest, size, offset, body)
+                location, least = await _begin(repository, digest)
+            if chunk:
+                location = await _send(repository, location, size, offset, body, chunk)
+                await _finish(repository, location, digest, size, size, body)
+            else:
+                await _finish(repository, location, digest, size, offset, body)
         except Temporary as error:
             await backoff.wait(error)
+        except TooLarge:
+            smaller = max(chunk // 2 or _CHUNK, _SMALLEST_CHUNK, least)
+            if smaller == chunk:
+                raise
+            chunk = smaller
+            location, offset, resumed = "", 0, False
         except (NotFound, Unavailable) as error:
             # What it has may be of something else, or it does not take the rest.
             if not resumed:
@@ -81,19 +103,53 @@ async def put_blob(
             return
 
 
-async def _begin(repository: Repository, digest: str) -> str:
+async def _begin(repository: Repository, digest: str) -> tuple[str, int]:
+    """Return where to, and how short a chunk may be that is not the last one."""
     async with repository.request("POST", "blobs/uploads/") as answer:
         location = answer.headers.get("Location", "")
         if not location:
             raise Unavailable(f"the registry does not say where to upload blob {digest} to")
-        return urljoin(str(answer.url), location)
+        least = answer.headers.get("OCI-Chunk-Min-Length", "")
+        return urljoin(str(answer.url), location), int(least) if least.isdecimal() else 0
+
+
+async def _send(
+    repository: Repository, location: str, size: int, offset: int, body: BodyFrom, chunk: int
+) -> str:
+    """Send all from an offset on in chunks; return where the upload is to be finished."""
+    while offset < size:
+        end = min(offset + chunk, size)
+        headers = {
+            "Content-Length": str(end - offset),
+            "Content-Range": f"{offset}-{end - 1}",
+            "Content-Type": _OCTETS,
+        }
+        part = partial(_part, body, offset, end - offset)
+        async with repository.request("PATCH", location, headers=headers, body=part) as answer:
+            location = urljoin(str(answer.url), answer.headers.get("Location", "")) or location
+        offset = end
+    return location
+
+
+async def _part(body: BodyFrom, offset: int, length: int) -> AsyncIterator[bytes]:
+    """So many bytes from there on."""
+    found = body(offset)
+    if isinstance(found, bytes):
+        yield found[:length]
+        return
+    async with aclosing(cast("AsyncGenerator[bytes, None]", found)) as pieces:
+        async for piece in pieces:
+            yield piece[:length]
+            length -= len(piece)
+            if length <= 0:
+                return
 
 
 async def _finish(
     repository: Repository, location: str, digest: str, size: int, offset: int, body: BodyFrom
 ) -> None:
     target = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': digest})}"
-    headers = {"Content-Length": str(size - offset), "Content-Type": "application/octet-stream"}
+    headers = {"Content-Length": str(size - offset), "Content-Type": _OCTETS}
     if 0 < offset < size:
         headers["Content-Range"] = f"{offset}-{size - 1}"
     async with repository.request("PUT", target, headers=headers, body=lambda: body(offset)):
