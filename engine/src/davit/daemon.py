@@ -276,7 +276,7 @@ async def _serve(
                 *volumes.routes(volume_service),
                 *usage.routes(image_service, container_service, volume_service, build_service),
                 *build.routes(build_service, solve_service),
-                *buildkit.routes(sessions),
+                *buildkit.routes(sessions, solve_service),
                 *plugins.routes(),
                 *swarm.routes(swarm_service),
                 *missing.routes(),

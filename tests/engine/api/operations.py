@@ -21,7 +21,7 @@ _BEGIN, _END = "<!-- operations: begin -->\n", "<!-- operations: end -->\n"
 _REMARKS = {
     "GET /plugins": "an empty list: davit has none",
     "POST /build": "classic, or with a session (version=2); `X-Davit-Secrets` for other clients",
-    "POST /grpc": "a status of gRPC that names the classic builder: BuildKit is not here",
+    "POST /grpc": "BuildKit's control API, as far as `docker buildx build` asks for it",
     "POST /images/create": "done for pulls, and for archives in the body",
     "POST /session": "what BuildKit's client lends to a build: files, secrets, credentials, agents",
 }

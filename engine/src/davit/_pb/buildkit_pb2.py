@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64\x61vit/_pb/buildkit.proto\x12\x0e\x64\x61vit.buildkit\x1a\x1fgoogle/protobuf/timestamp.proto\"\x07\n\x05\x45mpty\"\x15\n\x05\x42ytes\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xd9\x01\n\x04Stat\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04mode\x18\x02 \x01(\r\x12\x0c\n\x04size\x18\x05 \x01(\x03\x12\x10\n\x08mod_time\x18\x06 \x01(\x03\x12\x10\n\x08linkname\x18\x07 \x01(\t\x12\x10\n\x08\x64\x65vmajor\x18\x08 \x01(\x03\x12\x10\n\x08\x64\x65vminor\x18\t \x01(\x03\x12\x30\n\x06xattrs\x18\n \x03(\x0b\x32 .davit.buildkit.Stat.XattrsEntry\x1a-\n\x0bXattrsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xa8\x01\n\x06Packet\x12)\n\x04type\x18\x01 \x01(\x0e\x32\x1b.davit.buildkit.Packet.Type\x12\"\n\x04stat\x18\x02 \x01(\x0b\x32\x14.davit.buildkit.Stat\x12\n\n\x02id\x18\x03 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"5\n\x04Type\x12\x08\n\x04STAT\x10\x00\x12\x07\n\x03REQ\x10\x01\x12\x08\n\x04\x44\x41TA\x10\x02\x12\x07\n\x03\x46IN\x10\x03\x12\x07\n\x03\x45RR\x10\x04\"\"\n\x12\x43redentialsRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\"7\n\x13\x43redentialsResponse\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x1e\n\x10GetSecretRequest\x12\n\n\x02id\x18\x01 \x01(\t\"!\n\x11GetSecretResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x1f\n\x11\x43heckAgentRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xb1\x01\n\x06Vertex\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0e\n\x06inputs\x18\x02 \x03(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x08\x12+\n\x07started\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcompleted\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\x07 \x01(\t\"\xe3\x01\n\x0cVertexStatus\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06vertex\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07\x63urrent\x18\x04 \x01(\x03\x12\r\n\x05total\x18\x05 \x01(\x03\x12-\n\ttimestamp\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07started\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcompleted\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\tVertexLog\x12\x0e\n\x06vertex\x18\x01 \x01(\t\x12-\n\ttimestamp\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06stream\x18\x03 \x01(\x03\x12\x0b\n\x03msg\x18\x04 \x01(\x0c\"\x93\x01\n\x0eStatusResponse\x12(\n\x08vertexes\x18\x01 \x03(\x0b\x32\x16.davit.buildkit.Vertex\x12.\n\x08statuses\x18\x02 \x03(\x0b\x32\x1c.davit.buildkit.VertexStatus\x12\'\n\x04logs\x18\x03 \x03(\x0b\x32\x19.davit.buildkit.VertexLogb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64\x61vit/_pb/buildkit.proto\x12\x0e\x64\x61vit.buildkit\x1a\x1fgoogle/protobuf/timestamp.proto\"\x07\n\x05\x45mpty\"\x15\n\x05\x42ytes\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xd9\x01\n\x04Stat\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04mode\x18\x02 \x01(\r\x12\x0c\n\x04size\x18\x05 \x01(\x03\x12\x10\n\x08mod_time\x18\x06 \x01(\x03\x12\x10\n\x08linkname\x18\x07 \x01(\t\x12\x10\n\x08\x64\x65vmajor\x18\x08 \x01(\x03\x12\x10\n\x08\x64\x65vminor\x18\t \x01(\x03\x12\x30\n\x06xattrs\x18\n \x03(\x0b\x32 .davit.buildkit.Stat.XattrsEntry\x1a-\n\x0bXattrsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xa8\x01\n\x06Packet\x12)\n\x04type\x18\x01 \x01(\x0e\x32\x1b.davit.buildkit.Packet.Type\x12\"\n\x04stat\x18\x02 \x01(\x0b\x32\x14.davit.buildkit.Stat\x12\n\n\x02id\x18\x03 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"5\n\x04Type\x12\x08\n\x04STAT\x10\x00\x12\x07\n\x03REQ\x10\x01\x12\x08\n\x04\x44\x41TA\x10\x02\x12\x07\n\x03\x46IN\x10\x03\x12\x07\n\x03\x45RR\x10\x04\"\"\n\x12\x43redentialsRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\"7\n\x13\x43redentialsResponse\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x1e\n\x10GetSecretRequest\x12\n\n\x02id\x18\x01 \x01(\t\"!\n\x11GetSecretResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x1f\n\x11\x43heckAgentRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xb1\x01\n\x06Vertex\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0e\n\x06inputs\x18\x02 \x03(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x08\x12+\n\x07started\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcompleted\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\x07 \x01(\t\"\xe3\x01\n\x0cVertexStatus\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06vertex\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07\x63urrent\x18\x04 \x01(\x03\x12\r\n\x05total\x18\x05 \x01(\x03\x12-\n\ttimestamp\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07started\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcompleted\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\tVertexLog\x12\x0e\n\x06vertex\x18\x01 \x01(\t\x12-\n\ttimestamp\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06stream\x18\x03 \x01(\x03\x12\x0b\n\x03msg\x18\x04 \x01(\x0c\"\x93\x01\n\x0eStatusResponse\x12(\n\x08vertexes\x18\x01 \x03(\x0b\x32\x16.davit.buildkit.Vertex\x12.\n\x08statuses\x18\x02 \x03(\x0b\x32\x1c.davit.buildkit.VertexStatus\x12\'\n\x04logs\x18\x03 \x03(\x0b\x32\x19.davit.buildkit.VertexLog\"\x19\n\nDefinition\x12\x0b\n\x03\x64\x65\x66\x18\x01 \x03(\x0c\"z\n\x08\x45xporter\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x32\n\x05\x61ttrs\x18\x02 \x03(\x0b\x32#.davit.buildkit.Exporter.AttrsEntry\x1a,\n\nAttrsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xab\x03\n\x0cSolveRequest\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12.\n\ndefinition\x18\x02 \x01(\x0b\x32\x1a.davit.buildkit.Definition\x12\x10\n\x08\x65xporter\x18\x03 \x01(\t\x12G\n\x0e\x65xporter_attrs\x18\x04 \x03(\x0b\x32/.davit.buildkit.SolveRequest.ExporterAttrsEntry\x12\x0f\n\x07session\x18\x05 \x01(\t\x12\x10\n\x08\x66rontend\x18\x06 \x01(\t\x12G\n\x0e\x66rontend_attrs\x18\x07 \x03(\x0b\x32/.davit.buildkit.SolveRequest.FrontendAttrsEntry\x12+\n\texporters\x18\r \x03(\x0b\x32\x18.davit.buildkit.Exporter\x1a\x34\n\x12\x45xporterAttrsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12\x46rontendAttrsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x98\x01\n\rSolveResponse\x12N\n\x11\x65xporter_response\x18\x01 \x03(\x0b\x32\x33.davit.buildkit.SolveResponse.ExporterResponseEntry\x1a\x37\n\x15\x45xporterResponseEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x1c\n\rStatusRequest\x12\x0b\n\x03ref\x18\x01 \x01(\t\"3\n\x0f\x42uildkitVersion\x12\x0f\n\x07package\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"I\n\x0cInfoResponse\x12\x39\n\x10\x62uildkit_version\x18\x01 \x01(\x0b\x32\x1f.davit.buildkit.BuildkitVersion\"=\n\x08Platform\x12\x14\n\x0c\x61rchitecture\x18\x01 \x01(\t\x12\n\n\x02os\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\"\xeb\x01\n\x0cWorkerRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12\x38\n\x06labels\x18\x02 \x03(\x0b\x32(.davit.buildkit.WorkerRecord.LabelsEntry\x12+\n\tplatforms\x18\x03 \x03(\x0b\x32\x18.davit.buildkit.Platform\x12\x39\n\x10\x62uildkit_version\x18\x05 \x01(\x0b\x32\x1f.davit.buildkit.BuildkitVersion\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"C\n\x13ListWorkersResponse\x12,\n\x06record\x18\x01 \x03(\x0b\x32\x1c.davit.buildkit.WorkerRecord\")\n\nCapability\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\"\xae\x01\n\x0cPongResponse\x12\x39\n\x15\x66rontend_capabilities\x18\x01 \x03(\x0b\x32\x1a.davit.buildkit.Capability\x12\x34\n\x10llb_capabilities\x18\x02 \x03(\x0b\x32\x1a.davit.buildkit.Capability\x12-\n\x07workers\x18\x03 \x03(\x0b\x32\x1c.davit.buildkit.WorkerRecord\"\xd5\x01\n\x12\x42ridgeSolveRequest\x12.\n\ndefinition\x18\x01 \x01(\x0b\x32\x1a.davit.buildkit.Definition\x12\x10\n\x08\x66rontend\x18\x02 \x01(\t\x12I\n\x0c\x66rontend_opt\x18\x03 \x03(\x0b\x32\x33.davit.buildkit.BridgeSolveRequest.FrontendOptEntry\x1a\x32\n\x10\x46rontendOptEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x15\n\x06Result\x12\x0b\n\x03ref\x18\x01 \x01(\t\"=\n\x13\x42ridgeSolveResponse\x12&\n\x06result\x18\x03 \x01(\x0b\x32\x16.davit.buildkit.Result\"(\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"_\n\rReturnRequest\x12&\n\x06result\x18\x01 \x01(\x0b\x32\x16.davit.buildkit.Result\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x17.davit.buildkit.Failureb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +34,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STAT_XATTRSENTRY']._loaded_options = None
   _globals['_STAT_XATTRSENTRY']._serialized_options = b'8\001'
+  _globals['_EXPORTER_ATTRSENTRY']._loaded_options = None
+  _globals['_EXPORTER_ATTRSENTRY']._serialized_options = b'8\001'
+  _globals['_SOLVEREQUEST_EXPORTERATTRSENTRY']._loaded_options = None
+  _globals['_SOLVEREQUEST_EXPORTERATTRSENTRY']._serialized_options = b'8\001'
+  _globals['_SOLVEREQUEST_FRONTENDATTRSENTRY']._loaded_options = None
+  _globals['_SOLVEREQUEST_FRONTENDATTRSENTRY']._serialized_options = b'8\001'
+  _globals['_SOLVERESPONSE_EXPORTERRESPONSEENTRY']._loaded_options = None
+  _globals['_SOLVERESPONSE_EXPORTERRESPONSEENTRY']._serialized_options = b'8\001'
+  _globals['_WORKERRECORD_LABELSENTRY']._loaded_options = None
+  _globals['_WORKERRECORD_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_BRIDGESOLVEREQUEST_FRONTENDOPTENTRY']._loaded_options = None
+  _globals['_BRIDGESOLVEREQUEST_FRONTENDOPTENTRY']._serialized_options = b'8\001'
   _globals['_EMPTY']._serialized_start=77
   _globals['_EMPTY']._serialized_end=84
   _globals['_BYTES']._serialized_start=86
@@ -64,4 +76,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERTEXLOG']._serialized_end=1206
   _globals['_STATUSRESPONSE']._serialized_start=1209
   _globals['_STATUSRESPONSE']._serialized_end=1356
+  _globals['_DEFINITION']._serialized_start=1358
+  _globals['_DEFINITION']._serialized_end=1383
+  _globals['_EXPORTER']._serialized_start=1385
+  _globals['_EXPORTER']._serialized_end=1507
+  _globals['_EXPORTER_ATTRSENTRY']._serialized_start=1463
+  _globals['_EXPORTER_ATTRSENTRY']._serialized_end=1507
+  _globals['_SOLVEREQUEST']._serialized_start=1510
+  _globals['_SOLVEREQUEST']._serialized_end=1937
+  _globals['_SOLVEREQUEST_EXPORTERATTRSENTRY']._serialized_start=1831
+  _globals['_SOLVEREQUEST_EXPORTERATTRSENTRY']._serialized_end=1883
+  _globals['_SOLVEREQUEST_FRONTENDATTRSENTRY']._serialized_start=1885
+  _globals['_SOLVEREQUEST_FRONTENDATTRSENTRY']._serialized_end=1937
+  _globals['_SOLVERESPONSE']._serialized_start=1940
+  _globals['_SOLVERESPONSE']._serialized_end=2092
+  _globals['_SOLVERESPONSE_EXPORTERRESPONSEENTRY']._serialized_start=2037
+  _globals['_SOLVERESPONSE_EXPORTERRESPONSEENTRY']._serialized_end=2092
+  _globals['_STATUSREQUEST']._serialized_start=2094
+  _globals['_STATUSREQUEST']._serialized_end=2122
+  _globals['_BUILDKITVERSION']._serialized_start=2124
+  _globals['_BUILDKITVERSION']._serialized_end=2175
+  _globals['_INFORESPONSE']._serialized_start=2177
+  _globals['_INFORESPONSE']._serialized_end=2250
+  _globals['_PLATFORM']._serialized_start=2252
+  _globals['_PLATFORM']._serialized_end=2313
+  _globals['_WORKERRECORD']._serialized_start=2316
+  _globals['_WORKERRECORD']._serialized_end=2551
+  _globals['_WORKERRECORD_LABELSENTRY']._serialized_start=2506
+  _globals['_WORKERRECORD_LABELSENTRY']._serialized_end=2551
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=2553
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=2620
+  _globals['_CAPABILITY']._serialized_start=2622
+  _globals['_CAPABILITY']._serialized_end=2663
+  _globals['_PONGRESPONSE']._serialized_start=2666
+  _globals['_PONGRESPONSE']._serialized_end=2840
+  _globals['_BRIDGESOLVEREQUEST']._serialized_start=2843
+  _globals['_BRIDGESOLVEREQUEST']._serialized_end=3056
+  _globals['_BRIDGESOLVEREQUEST_FRONTENDOPTENTRY']._serialized_start=3006
+  _globals['_BRIDGESOLVEREQUEST_FRONTENDOPTENTRY']._serialized_end=3056
+  _globals['_RESULT']._serialized_start=3058
+  _globals['_RESULT']._serialized_end=3079
+  _globals['_BRIDGESOLVERESPONSE']._serialized_start=3081
+  _globals['_BRIDGESOLVERESPONSE']._serialized_end=3142
+  _globals['_FAILURE']._serialized_start=3144
+  _globals['_FAILURE']._serialized_end=3184
+  _globals['_RETURNREQUEST']._serialized_start=3186
+  _globals['_RETURNREQUEST']._serialized_end=3281
 # @@protoc_insertion_point(module_scope)

@@ -91,7 +91,8 @@ def routes(builds: Builds, solves: Solves) -> list[Route]:
                 if not begun:
                     raise
                 # With a code, clients end with it.
-                report(BuildLine(error=error.message, error_detail={"message": error.message}))
+                message = f"failed to solve: {error.message}"
+                report(BuildLine(error=message, error_detail={"message": message}))
             else:
                 report({"id": "moby.image.id", "aux": {"ID": image_id}})
                 if request.quiet:

@@ -7,20 +7,18 @@ status.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from aiohttp import web
 
-from davit.api import grpc
-from davit.api.hijack import Hijacked, hand_over, take_over
+from davit.api.hijack import Hijacked, hand_over
 from davit.api.routing import Call, Route
 from davit.errors import InvalidParameter
+from davit.model.build import BuildRequest
+from davit.model.solve import Step
 
-USE_CLASSIC = (
-    "davit does not serve BuildKit's control API: set DOCKER_BUILDKIT=0, or build with a Docker "
-    "CLI that has BuildKit's client built in (20.10)"
-)
 _CONTENT_TYPE = "application/vnd.docker.raw-stream"
 _ID_HEADER = "X-Docker-Expose-Session-Uuid"
 
@@ -33,7 +31,15 @@ class Sessions(Protocol):
         ...
 
 
-def routes(sessions: Sessions) -> list[Route]:
+class Solves(Protocol):
+    """What builds of the control API need."""
+
+    async def solve(self, request: BuildRequest, report: Callable[[Step], None]) -> str: ...
+
+    async def arrived(self, session_id: str) -> None: ...
+
+
+def routes(sessions: Sessions, solves: Solves) -> list[Route]:
     async def session(call: Call) -> web.StreamResponse:
         """The client serves gRPC on the connection, for as long as it is open."""
         _require_upgrade(call)
@@ -43,9 +49,10 @@ def routes(sessions: Sessions) -> list[Route]:
 
     async def control(call: Call) -> web.StreamResponse:
         """What ``docker buildx`` calls."""
+        from davit.api.control import protocol
+
         _require_upgrade(call)
-        async with take_over(call, _CONTENT_TYPE) as (reader, writer):
-            await grpc.refuse(reader, writer, USE_CLASSIC)
+        await hand_over(call, _CONTENT_TYPE, protocol(solves))
         return Hijacked()
 
     return [

@@ -53,7 +53,7 @@ class Solve:
                 f'process "{error.command}" did not complete successfully: exit code: {error.code}'
             )
             trace.end(message)
-            raise InvalidParameter(f"failed to solve: {message}") from error
+            raise InvalidParameter(message) from error
         except DavitError as error:
             trace.end(error.message)
             raise
