@@ -56,11 +56,21 @@ class Engine:
                 return None
             raise
 
-    def post(self, *path: str, body: Json = None, patience: int = 0, **query: Any) -> Json:
-        """A 304 (nothing to do) is as good as a 200. patience: seconds beyond the timeout."""
+    def post(
+        self,
+        *path: str,
+        body: Json = None,
+        patience: int = 0,
+        auth: dict[str, str] | None = None,
+        **query: Any,
+    ) -> Json:
+        """A 304 (nothing to do) is as good as a 200.
+
+        patience: seconds beyond the timeout. auth: an AuthConfig for the registry.
+        """
         self._connection.allow(patience)
         try:
-            return self._call("POST", path, query, body)
+            return self._call("POST", path, query, body, _signed(auth))
         finally:
             self._connection.allow(0)
 
@@ -107,14 +117,18 @@ class Engine:
 
     def remote_digest(self, reference: str, auth: dict[str, str]) -> str | None:
         """The digest that an image has in its registry, None when it is not there."""
-        path = ("distribution", reference, "json")
         try:
-            answer = self._call("GET", path, {}, headers=_signed(auth))
+            return str(self.distribution(reference, auth)["Descriptor"]["digest"])
         except EngineError as error:
             if _UNKNOWN.search(error.message):
                 return None
             raise
-        return str(answer["Descriptor"]["digest"])
+
+    def distribution(self, reference: str, auth: dict[str, str]) -> dict[str, Any]:
+        """What a registry says of an image: ``Descriptor`` and ``Platforms``."""
+        path = ("distribution", reference, "json")
+        answer: dict[str, Any] = self._call("GET", path, {}, headers=_signed(auth))
+        return answer
 
     def negotiate(self) -> None:
         """Agree on the newest version that both sides speak."""

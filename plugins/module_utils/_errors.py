@@ -5,10 +5,18 @@
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 
 class FleetError(Exception):
-    """Shown to the user as it is: it says what, why and what to do."""
+    """Shown to the user as it is: it says what, why and what to do.
+
+    facts: what to return besides.
+    """
+
+    def __init__(self, message: str, facts: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.facts = facts or {}
 
 
 class Unreachable(FleetError):

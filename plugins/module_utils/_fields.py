@@ -49,7 +49,8 @@ class Field:
     follows: what the engine sets by itself beside the other values of a create body or inspect,
     the value to go back to first; any other value is a leftover.
     since: the API that knows it, where that is not the oldest. The key is empty for the option as a
-    whole, ``part`` for one of its suboptions, ``part=value`` for one of their values.
+    whole, ``=value`` for one of its values, ``part`` for one of its suboptions, ``part=value`` for
+    one of their values.
     """
 
     name: str

@@ -19,6 +19,7 @@ from tests.engine.busybox import load_busybox
 from tests.engine.client import Client
 from tests.engine.conftest import new_davitd
 from tests.engine.mobykit import new_moby
+from tests.engine.swarmbed import Manager, managers
 
 # Runs a module as Ansible does on the host, without the packing.
 _RUN = """
@@ -158,6 +159,23 @@ def fleet(engine: Fleet) -> Iterator[Fleet]:
     """The engine, empty again after the test."""
     yield engine
     engine.empty()
+
+
+@pytest.fixture(scope="session")
+def machines() -> Iterator[list[Manager]]:
+    """Two hosts for all tests of swarms: what they are in is another thing in each module."""
+    with managers(2) as both:
+        both[1].load_busybox()
+        yield both
+
+
+@pytest.fixture(scope="module")
+def manager(machines: list[Manager]) -> Manager:
+    """The manager of a new swarm of one."""
+    for machine in machines:
+        machine.client.post("/swarm/leave", force=True)
+    machines[0].init()
+    return machines[0]
 
 
 @contextlib.contextmanager

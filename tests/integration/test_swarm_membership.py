@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.engine.swarmbed import Manager, managers
+from tests.engine.swarmbed import Manager
 from tests.integration.conftest import Fleet
-
-
-@pytest.fixture(scope="module")
-def machines() -> Iterator[list[Manager]]:
-    with managers(2) as both:
-        yield both
 
 
 @pytest.fixture

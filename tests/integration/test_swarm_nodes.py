@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.engine.swarmbed import Manager, managers
+from tests.engine.swarmbed import Manager
 from tests.integration.conftest import Fleet
 
 
 @pytest.fixture(scope="module")
-def hosts() -> Iterator[list[Manager]]:
-    with managers(2) as both:
-        both[1].load_busybox()
-        yield both
+def hosts(manager: Manager, machines: list[Manager]) -> list[Manager]:
+    machines[1].join(manager)
+    return machines
 
 
 @pytest.fixture

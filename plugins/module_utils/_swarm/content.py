@@ -96,11 +96,10 @@ def plan(
     mine = _mine(options, found)
     if options["state"] == "absent":
         return Plan("", _removal(kind, options["name"], mine, services))
-    fits = [item for item in mine if _fits(kind, options, content, item)]
-    if fits:
-        current = fits[0]
-        name = str(current["Spec"]["Name"])
-        actions = _relabelled(kind, options, current)
+    # Only the newest: who names the row in a service means that one.
+    if mine and _fits(kind, options, content, mine[0]):
+        name = str(mine[0]["Spec"]["Name"])
+        actions = _relabelled(kind, options, mine[0])
     elif options["versioned"]:
         name = _next_name(options["name"], found)
         actions = [_creation(kind, options, content, name, mine)]
@@ -138,11 +137,24 @@ def _matches(content: bytes, label: str) -> bool:
     return digest(content, parts[1]) == label
 
 
+def current(name: str, found: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The newest version of a name, else the object of exactly this name. found: all of a kind."""
+    candidates = [*_versions(name, found), *_exact(name, found)]
+    return candidates[0] if candidates else None
+
+
 def _mine(options: dict[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The objects that the name stands for, the newest first."""
-    name = options["name"]
-    if not options["versioned"]:
-        return [item for item in found if item["Spec"]["Name"] == name]
+    if options["versioned"]:
+        return _versions(options["name"], found)
+    return _exact(options["name"], found)
+
+
+def _exact(name: str, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [item for item in found if item["Spec"]["Name"] == name]
+
+
+def _versions(name: str, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     versions = [item for item in found if (item["Spec"].get("Labels") or {}).get(NAME) == name]
     return sorted(
         versions, key=lambda item: _number(name, str(item["Spec"]["Name"])) or 0, reverse=True

@@ -100,6 +100,7 @@ def finish(
             changed=bool(done),
             actions=[action.summary() for action in done],
             remaining=[action.summary() for action in actions[len(done) :]],
+            **error.facts,
         )
     finally:
         connection.close()
@@ -107,11 +108,17 @@ def finish(
 
 
 def update(
-    engine: Engine, kind: str, identity: str, change: Callable[[dict[str, Any]], None], **query: Any
+    engine: Engine,
+    kind: str,
+    identity: str,
+    change: Callable[[dict[str, Any]], None],
+    auth: dict[str, str] | None = None,
+    **query: Any,
 ) -> None:
     """Change an object's spec as it is now, again when somebody else was faster.
 
-    kind: nodes, services, secrets or configs. change: alters the spec in place.
+    kind: nodes, services, secrets or configs. change: alters the spec in place. auth: an
+    AuthConfig for the registry.
     """
     for turn in range(_TRIES):
         found = engine.get(kind, identity)
@@ -119,7 +126,7 @@ def update(
         change(spec)
         try:
             version = found["Version"]["Index"]
-            engine.post(kind, identity, "update", body=spec, version=version, **query)
+            engine.post(kind, identity, "update", body=spec, auth=auth, version=version, **query)
             return
         except EngineError as error:
             if _OUT_OF_SEQUENCE not in error.message or turn == _TRIES - 1:

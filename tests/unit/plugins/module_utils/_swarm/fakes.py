@@ -16,7 +16,14 @@ class FakeEngine(Engine):
         self.answers = answers
         self.calls: list[tuple[str, dict[str, Any], Any]] = []
 
-    def _call(self, method: str, path: tuple[str, ...], query: dict[str, Any], body: Any = None):
+    def _call(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        query: dict[str, Any],
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+    ):
         if method == "GET":
             return self.answers["/".join(path)]
         self.calls.append((f"{method} {'/'.join(path)}", query, body))
