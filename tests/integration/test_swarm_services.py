@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.engine.conftest import Davitd, new_davitd
 from tests.engine.swarmbed import Manager
-from tests.integration.conftest import Fleet, play
+from tests.integration.conftest import Fleet
 
 # Short, for each update is watched that long.
 _UPDATE = {"monitor": "500ms", "failure_action": "rollback"}
@@ -76,14 +75,13 @@ def test_scale(swarm: Fleet, manager: Manager, worker: Davitd) -> None:
     assert verbs(made) == ["create web"]
     assert made["service"]["replicas"] == 2
     assert len(worker.client.get("/containers/json").json) == 2
-    changed = swarm.apply("service", **service(replicas=3))
+    changed = swarm.run("service", **service(replicas=3))
     assert changed["diff"][0]["after"] == {"replicas": 3}
     assert manager.states("web") == ["running"] * 3
     # Without an image it is only acted on.
-    swarm.apply("service", name="web", replicas=1)
-    assert spec(swarm)["Mode"] == {"Replicated": {"Replicas": 1}}
+    swarm.apply("service", name="web", replicas=2)
+    assert spec(swarm)["Mode"] == {"Replicated": {"Replicas": 2}}
     # What has left the playbook goes back to its default; what never was in it stays.
-    swarm.apply("service", **service(replicas=2))
     manager.docker("service", "update", "-d", "--env-add", "A=b", "web")
     assert swarm.apply("service", **service())["diff"][0]["after"] == {"replicas": 1}
     assert spec(swarm)["TaskTemplate"]["ContainerSpec"]["Env"] == ["A=b"]
@@ -163,21 +161,23 @@ def test_every_option(swarm: Fleet, worker: Davitd) -> None:
 
 
 def test_updates(swarm: Fleet, manager: Manager) -> None:
-    declared = service(replicas=2, healthcheck={"test": "test -e /etc/passwd", "interval": "100ms"})
+    declared = service(replicas=2, healthcheck={"test": "true", "interval": "100ms"})
     swarm.run("service", **declared)
     before = {task["ID"] for task in manager.tasks("web")}
-    foretold = swarm.run("service", check=True, **{**declared, "env": {"A": "1"}})
+    declared["env"] = {"A": "1"}
+    foretold = swarm.run("service", check=True, **declared)
     assert foretold["diff"][0]["after"] == {"env": {"A": "1"}}
     assert {task["ID"] for task in manager.tasks("web")} == before
-    rolled = swarm.apply("service", **{**declared, "env": {"A": "1"}})
+    rolled = swarm.run("service", **declared)
+    assert rolled["diff"] == foretold["diff"]
     assert rolled["service"]["update"] == "completed"
     assert {task["Status"]["State"] for task in manager.tasks("web")[:2]} == {"running"}
     # All tasks anew, although nothing differs.
-    forced = swarm.run("service", **{**declared, "env": {"A": "1"}}, force=True)
+    forced = swarm.run("service", **declared, force=True)
     assert forced["actions"][0]["reason"] == "force is set"
     back = swarm.apply("service", name="web", rollback=True)
     assert back["service"]["update"] == "rollback_completed"
-    assert spec(swarm)["TaskTemplate"]["ContainerSpec"]["Env"] == ["A=1"]
+    assert spec(swarm)["TaskTemplate"].get("ForceUpdate", 0) == 0
 
 
 def test_an_update_that_fails(swarm: Fleet, manager: Manager) -> None:
@@ -234,58 +234,34 @@ def test_global_services_and_jobs(swarm: Fleet, manager: Manager) -> None:
     swarm.apply("service", **{**everywhere, "name": "each", "mode": "global-job"})
 
 
-@pytest.mark.parametrize("kind", ["secret", "config"])
-def test_content_is_rotated(swarm: Fleet, worker: Davitd, kind: str) -> None:
-    uses = {"source": "db", "target": "/db" if kind == "config" else "db"}
-    path = "/db" if kind == "config" else "/run/secrets/db"
-    uses.update(uid="7", gid="8", mode="0440")
-    declared = service(**{f"{kind}s": [uses]})
-    steps = [(kind, {"name": "db", "data": "one"}), ("service", declared)]
+def test_content_is_rotated(swarm: Fleet, worker: Davitd) -> None:
+    owner = {"uid": "7", "gid": "8", "mode": "0440"}
+    secret, config = {"name": "pw", "data": "one"}, {"name": "rc", "data": "one"}
+    uses = {
+        "secrets": [{"source": "pw", **owner}],
+        "configs": [{"source": "rc", "target": "/etc/rc", **owner}],
+    }
+    steps = [("secret", secret), ("config", config), ("service", service(**uses))]
 
-    def look() -> str:
+    def look() -> list[str]:
         (task,) = worker.client.get("/containers/json").json
-        shown = worker.docker(
-            "exec", task["Id"], "sh", "-c", f"stat -c '%a %u %g' {path}; cat {path}"
-        )
-        return shown.stdout.decode()
+        command = "for f in /run/secrets/pw /etc/rc; do stat -c '%a %u %g' $f; cat $f; echo; done"
+        shown = worker.docker("exec", task["Id"], "sh", "-c", command).stdout
+        return shown.decode().splitlines()
 
-    foretold = [swarm.run(module, check=True, **options) for module, options in steps]
-    assert [verbs(result) for result in foretold] == [["create db_v1"], ["create web"]]
-    for module, options in steps:
-        swarm.run(module, **options)
-    assert look() == "440 7 8\none"
-    assert not any(swarm.run(module, **options)["changed"] for module, options in steps)
-    # The service goes over with its content; there is nothing left to do for it but to wait.
-    steps[0][1].update(data="two", keep_versions=0)
-    done = [swarm.run(module, **options) for module, options in steps]
-    assert verbs(done[0]) == ["create db_v2", "update web", "remove db_v1"]
-    assert not done[1]["changed"]
-    assert look() == "440 7 8\ntwo"
+    foretold = [verbs(swarm.run(module, check=True, **options)) for module, options in steps]
+    assert foretold == [["create pw_v1"], ["create rc_v1"], ["create web"]]
+    done = [verbs(swarm.run(module, **options)) for module, options in steps]
+    assert done == foretold
+    assert look() == ["440 7 8", "one"] * 2
+    # The service goes over with its content; nothing is left to do for it but to wait.
+    secret.update(data="two", keep_versions=0)
+    done = [verbs(swarm.run(module, **options)) for module, options in steps]
+    assert done == [["create pw_v2", "update web", "remove pw_v1"], [], []]
+    assert look() == ["440 7 8", "two", "440 7 8", "one"]
     # Or the service is what takes it.
-    steps[0][1].update(data="three", keep_versions=1, update_services=False)
-    done = [swarm.run(module, **options) for module, options in steps]
-    assert [verbs(result) for result in done] == [["create db_v3"], ["update web"]]
-    assert done[1]["service"]["update"] == "completed"
-    assert look() == "440 7 8\nthree"
+    config.update(data="two", update_services=False)
+    done = [verbs(swarm.run(module, **options)) for module, options in steps]
+    assert done == [[], ["create rc_v2"], ["update web"]]
+    assert look() == ["440 7 8", "two"] * 2
     assert not any(swarm.run(module, **options)["changed"] for module, options in steps)
-
-
-def test_environment_of_files(swarm: Fleet, tmp_path: Path) -> None:
-    file = tmp_path / "env"
-    file.write_text("# of the shop\nA=1\nB=two words\n")
-    options = service(env_files=[str(file)], env={"A": "2"}, replicas=0)
-    swarm.apply("service", **options)
-    assert spec(swarm)["TaskTemplate"]["ContainerSpec"]["Env"] == ["A=2", "B=two words"]
-    file.write_text("A B=1\n")
-    refused = swarm.run("service", fails=True, **options)
-    assert f"{file}, line 1" in refused["msg"]
-
-
-def test_the_plays_progress(swarm: Fleet, tmp_path: Path) -> None:
-    """With its action plugin, a task tells how far it is while it waits."""
-    slow = {"test": "test -e /tmp/ok", "interval": "1s", "retries": 60}
-    args = ["sh", "-c", "sleep 18; touch /tmp/ok; exec sleep 1000"]
-    done = play(swarm, tmp_path / "play.yml", "service", service(args=args, healthcheck=slow))
-    assert done["changed"]
-    assert done["service"]["name"] == "web"
-    assert "davit: service web: 0 of 1 tasks run" in done["shown"]

@@ -198,9 +198,9 @@ def wait(
         if found.settled or (reached and now - reached >= watched):
             return found, True
         reason = found.failed
-        if stuck and now - stuck >= max(watched, _STUCK):
+        if not reason and stuck and now - stuck >= max(watched, _STUCK):
             reason = f"{found.text}, and no other one is to run"
-        elif now - begun >= patience:
+        elif not reason and now - begun >= patience:
             reason = f"{found.text} after {patience:.0f} s"
         if reason:
             raise _unconverged(engine, service, tasks, reason)

@@ -129,4 +129,21 @@ def _job(service: dict[str, Any], tasks: list[dict[str, Any]], mode: dict[str, A
         many = int(mode["Replicas"] or 0)
         reached = complete >= many
     text = f"{complete} of {many} tasks are complete"
-    return Progress(text, reached, reached, stuck=not reached and not live)
+    # A manager makes new tasks even so when others of the job end.
+    failed = "" if reached or not _is_given_up(service, mine) else f"{text}, and others have failed"
+    return Progress(text, reached, reached, stuck=not reached and not live, failed=failed)
+
+
+def _is_given_up(service: dict[str, Any], tasks: list[dict[str, Any]]) -> bool:
+    """Whether a task has failed more often than its service allows."""
+    policy = (service["Spec"].get("TaskTemplate") or {}).get("RestartPolicy") or {}
+    most = policy.get("MaxAttempts") or 0
+    if policy.get("Condition") != "none" and not most:
+        return False
+    places = [
+        (task.get("Slot") or 0, "" if task.get("Slot") else task.get("NodeID"))
+        for task in tasks
+        if task["Status"]["State"] in _FAILED
+    ]
+    allowed = 0 if policy.get("Condition") == "none" else most
+    return any(places.count(place) > allowed for place in places)
