@@ -366,7 +366,7 @@ actions:
 
 from ansible_collections.davit.fleet.plugins.module_utils import _module
 from ansible_collections.davit.fleet.plugins.module_utils._swarm import run
-from ansible_collections.davit.fleet.plugins.module_utils._swarm.service import apply, plan
+from ansible_collections.davit.fleet.plugins.module_utils._swarm.service import apply, image, plan
 
 
 def main() -> None:
@@ -380,10 +380,7 @@ def main() -> None:
             return []
         facts = apply.ask(manager, apply.with_env_files(options), module.check_mode)
         if facts.pinned is not None and facts.pinned.problem:
-            module.warn(
-                f"image {options['image']} is not pinned to a digest, and each node looks for it by "
-                f"itself: {facts.pinned.problem}"
-            )
+            module.warn(image.doubt(options["image"], plan.shown_image(facts.found), facts.pinned))
         return plan.plan(apply.with_env_files(options), facts)
 
     def carry_out(engine, action):

@@ -190,6 +190,9 @@ def wait(
     while True:
         service = engine.get("services", identity)
         tasks = engine.get("tasks", filters={"service": [identity]}) or []
+        if purpose == progress.REST and progress.is_updating(service):
+            # By somebody else, such as davit.fleet.secret.
+            purpose = progress.UPDATE
         found = progress.look(service, tasks, purpose)
         now = time.monotonic()
         watched = progress.monitor(service["Spec"], purpose)

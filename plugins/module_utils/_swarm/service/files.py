@@ -16,7 +16,6 @@ from ansible_collections.davit.fleet.plugins.module_utils._swarm.content import 
 )
 from ansible_collections.davit.fleet.plugins.module_utils._swarm.service.rows import (
     CONTAINER,
-    row,
     shared,
     since,
 )
@@ -76,8 +75,10 @@ def _row(kind: Kind) -> Field:
         shown = [_shown(kind, item) for item in value or []]
         return sorted(shown, key=lambda item: str(item["target"]))
 
+    # Names of secrets, not secrets.
+    spec = {"type": "list", "elements": "raw", "no_log": False}
     path = f"{CONTAINER}.{kind.references}"
-    return row(kind.path, "list/raw", path, encode=encode, canon=canon)
+    return Field(kind.path, spec, path, encode=encode, canon=canon, live=lambda value: True)
 
 
 def _reference(kind: Kind, item: dict[str, Any]) -> dict[str, Any]:

@@ -74,6 +74,14 @@ def choose(options: dict[str, Any], shown: str, pinned: Pinned | None) -> Choice
     return Choice(shown) if _same(wanted, shown) else Choice(name, [])
 
 
+def doubt(wanted: str, shown: str, pinned: Pinned) -> str:
+    """What to tell when no registry has answered. shown: as in :func:`asks`."""
+    follows = "each node looks for it by itself"
+    if _same(wanted, shown) and "@" in shown:
+        follows = "it stays pinned as it is"
+    return f"image {wanted}: its digest is not known, so {follows}: {pinned.problem}"
+
+
 def _same(wanted: str, shown: str) -> bool:
     """Whether it has the same tag, whatever its digest."""
     return bool(shown) and normal(shown.partition("@")[0]) == normal(wanted)

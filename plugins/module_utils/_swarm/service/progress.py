@@ -60,6 +60,10 @@ def look(service: dict[str, Any], tasks: list[dict[str, Any]], awaited: str) -> 
     return Progress(found.text, found.reached, found.reached and settled, found.stuck)
 
 
+def is_updating(service: dict[str, Any]) -> bool:
+    return bool((service.get("UpdateStatus") or {}).get("State") == "updating")
+
+
 def monitor(spec: dict[str, Any], awaited: str) -> float:
     """Seconds for which tasks are watched before they are taken to run."""
     settings = spec.get("RollbackConfig" if awaited == ROLLBACK else "UpdateConfig") or {}

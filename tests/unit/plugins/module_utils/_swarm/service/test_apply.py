@@ -112,6 +112,21 @@ def test_waiting_in_vain(status: dict[str, Any], reason: str) -> None:
     assert raised.value.facts["service"]["name"] == "web"
 
 
+def test_an_update_that_another_module_began() -> None:
+    engine = manager(a_task("running"), UpdateStatus={"State": "updating"})
+    service = engine.answers["services/s1"]
+    then = iter(["updating", "updating", "rollback_completed"])
+
+    class Moving(FakeEngine):
+        def get(self, *path: str, **query: Any) -> Any:
+            if path == ("services", "s1"):
+                service["UpdateStatus"]["State"] = next(then)
+            return super().get(*path, **query)
+
+    with pytest.raises(apply.Unconverged, match="its update failed and was rolled back"):
+        apply.wait(Moving(engine.answers), "s1", progress.REST, 10)
+
+
 def test_what_is_waited_for() -> None:
     found = Facts({"ID": "s1", "Spec": SPEC, "PreviousSpec": SPEC})
     image = {"image": "web:1", "resolve_image": "never"}

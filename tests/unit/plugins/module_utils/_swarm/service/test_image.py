@@ -13,6 +13,7 @@ from ansible_collections.davit.fleet.plugins.module_utils._swarm.service.image i
     ask,
     asks,
     choose,
+    doubt,
 )
 from tests.unit.plugins.module_utils._swarm.fakes import FakeEngine
 
@@ -73,3 +74,5 @@ def test_a_registry_that_does_not_answer() -> None:
     found = ask(Alone({}), "10.0.0.1:5000/web:1", {})
     assert found.digest == ""
     assert "no such host; the engine's host must reach the registry" in found.problem
+    assert "so it stays pinned as it is: no such host" in doubt("web:1", PINNED, found)
+    assert "so each node looks for it by itself" in doubt("web:2", PINNED, found)
