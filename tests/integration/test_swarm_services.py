@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.engine.busybox import busybox_tar
 from tests.engine.conftest import Davitd, new_davitd
+from tests.engine.doorkit import door
+from tests.engine.imagekit import Built, files, host_architecture
+from tests.engine.registrykit import PASSWORD, USER, Shelf, registry
 from tests.engine.swarmbed import Manager
 from tests.integration.conftest import Fleet
 
@@ -265,3 +271,38 @@ def test_content_is_rotated(swarm: Fleet, worker: Davitd) -> None:
     assert done == [[], ["create rc_v2"], ["update web"]]
     assert look() == ["440 7 8", "two"] * 2
     assert not any(swarm.run(module, **options)["changed"] for module, options in steps)
+
+
+def test_a_tag_is_pinned_for_all_nodes(
+    swarm: Fleet, manager: Manager, worker: Davitd, tmp_path: Path
+) -> None:
+    """The registry wants a login, and the worker has none of its own."""
+    login = {"username": USER, "password": PASSWORD, "with_registry_auth": True}
+    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    with registry(tmp_path, auth=True) as address, door(address, manager.namespace):
+        shelf = Shelf(address, "app", {"Authorization": f"Basic {basic}"})
+        first = shelf.image("1", _image("first"))
+        declared = service(image=f"{shelf.name}:1", resolve_image="changed", **login)
+        made = swarm.apply("service", **declared)
+        assert made["service"]["image"] == f"{shelf.name}:1@{first}"
+        template = spec(swarm)["TaskTemplate"]
+        assert template["Placement"]["Platforms"] == [
+            {"Architecture": host_architecture(), "OS": "linux"}
+        ]
+        # The tag means another image now: that is only looked for when it is asked for.
+        second = shelf.image("1", _image("second"))
+        assert not swarm.run("service", **declared)["changed"]
+        moved = swarm.run("service", **{**declared, "resolve_image": "always"})
+        assert moved["service"]["image"] == f"{shelf.name}:1@{second}"
+        nobody = {**login, "username": None, "password": None, "login_file": f"{tmp_path}/none"}
+        refused = swarm.run("service", fails=True, **{**declared, **nobody}, force=True)
+        assert "there is no login for the registry" in refused["msg"]
+    # Without the registry it stays as it is.
+    stays = swarm.run("service", check=True, **{**declared, "resolve_image": "always"})
+    assert not stays["changed"]
+    assert "it stays pinned as it is" in str(stays["warnings"])
+
+
+def _image(name: str) -> Built:
+    layers = [busybox_tar(), files({"name": name})]
+    return Built(layers, platform={"os": "linux", "architecture": host_architecture()})
