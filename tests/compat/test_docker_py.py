@@ -3,7 +3,7 @@
 What needs a swarm is one of these: davit is a worker. It passes against Moby's manager while a
 davit worker carries all tasks, with the containers of tasks looked for on the worker, because the
 suite assumes that they are on the engine that it talks to (``front.py``). Four tests cannot pass
-so, because they want a swarm of one node (``exceptions-swarm.txt``).
+so, because they want a swarm of one node; one more is not sure to (``exceptions-swarm.txt``).
 """
 
 from __future__ import annotations
