@@ -121,6 +121,8 @@ def describe_machine(moby: Engine, davit: Engine) -> dict[str, str]:
 
 def version_of(engine: Engine) -> str:
     """Return the version that an engine reports."""
+    # The engine may have closed a connection that was idle for long.
+    engine.client.close()
     version = json.loads(engine.client.request("GET", "/version"))
     return str(version["Version"])
 

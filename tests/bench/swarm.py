@@ -75,7 +75,7 @@ def _workers(manager: Manager, root: Path, stack: ExitStack) -> dict[str, list[E
             engine = stack.enter_context(
                 start(root / f"{kind}-worker-{number}", *flags, within=place.enter)
             )
-            stack.callback(engine.client.request, "POST", "/swarm/leave?force=1")
+            stack.callback(_leave, engine)
             wish = {
                 "ListenAddr": "0.0.0.0:2377",
                 "AdvertiseAddr": place.address,
@@ -85,6 +85,11 @@ def _workers(manager: Manager, root: Path, stack: ExitStack) -> dict[str, list[E
             engine.client.request("POST", "/swarm/join", wish)
             workers[kind].append(engine)
     return workers
+
+
+def _leave(engine: Engine) -> None:
+    engine.client.close()
+    engine.client.request("POST", "/swarm/leave?force=1")
 
 
 def _spread_image(engines: Sequence[Engine]) -> str:
@@ -134,5 +139,7 @@ def _running(manager: Manager, name: str) -> int:
 
 
 def _containers(engine: Engine) -> list[Any]:
+    # The engine may have closed a connection that was idle for long.
+    engine.client.close()
     found: list[Any] = json.loads(engine.client.request("GET", "/containers/json?all=1"))
     return found

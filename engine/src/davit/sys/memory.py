@@ -56,7 +56,7 @@ def trim() -> None:
 
 @contextlib.contextmanager
 def lean_imports() -> Iterator[None]:
-    """Let libraries that are imported meanwhile leave out what davitd does not use: 5 MB.
+    """Let libraries that are imported meanwhile leave out what davitd does not use: 4.5 MB.
 
     aiohttp is a server and a client, and davitd is a client only where images are pulled: that half
     is loaded when somebody asks for it. It makes two TLS contexts then, and OpenSSL would read all
