@@ -100,6 +100,22 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield Fleet(tmp_path_factory.mktemp("fleet"), clients, variables, names)
 
 
+def test_hosts_that_do_not_answer(tmp_path: Path) -> None:
+    """A manager is an error, a worker waits; neither ends the play as if all were well."""
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    closed = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    variables = {"m1": {**local, "swarm_engine": {"engine_host": f"unix://{tmp_path}/s"}}}
+    fleet = Fleet(tmp_path, {}, {**variables, "x": closed}, {})
+    fleet.topology = [{"name": "shop", "managers": ["m1", "x"]}]
+    shown, _changed = fleet.play("--check", fails=True)
+    assert "managers do not answer: x (" in shown
+    # Not even among the play's hosts, the manager has its steps.
+    fleet.topology = [{"name": "shop", "managers": ["m1"], "workers": ["x"]}]
+    shown, _changed = fleet.play("--check", "--limit", "x", fails=True)
+    assert "begin m1" in shown
+    assert "This host did not answer" in shown
+
+
 @pytest.mark.timeout(600)
 def test_a_life_of_swarms(fleet: Fleet) -> None:
     """Each change of the topology is one run; they build on each other, as engines are dear."""
