@@ -5,7 +5,9 @@ The files, secrets, SSH agents and credentials come over the client's session.
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import os
 import shutil
 import signal
@@ -17,8 +19,11 @@ from pathlib import Path
 
 import pytest
 
+from davit.drivers.registry.auth import Credentials
 from tests.engine.compat.cli import Terminal, programs
 from tests.engine.conftest import Davitd
+from tests.engine.imagekit import busybox, files
+from tests.engine.registrykit import PASSWORD, USER, Shelf, registry
 from tests.engine.services.build.test_end import left, until
 
 _BUILT_IN = [path for version, path in programs().items() if int(version.partition(".")[0]) < 23]
@@ -122,6 +127,24 @@ def test_ssh_agents(davitd: Davitd, agent: str, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert b"SSH agent default: the client does not lend it" in done.stderr
     assert list((davitd.run / "secrets").iterdir()) == []
+
+
+def test_credentials(davitd: Davitd, tmp_path: Path) -> None:
+    config = davitd.root / "docker" / "config.json"
+    config.parent.mkdir(exist_ok=True)
+    with registry(tmp_path, auth=True) as address:
+        credentials = Credentials(USER, PASSWORD)
+        shelf = Shelf(address, "box", {"Authorization": credentials.basic})
+        shelf.image("1", busybox(extra=[files({"v": "private"})]))
+        dockerfile = f"FROM {shelf.name}:1\nRUN cat /v\n".encode()
+        done = davitd.docker("build", "-", stdin=dockerfile, check=False)
+        assert b"no basic auth credentials" in done.stderr
+        text = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        config.write_text(json.dumps({"auths": {address: {"auth": text}}}))
+        try:
+            assert " private" in build(davitd, "-", stdin=dockerfile)
+        finally:
+            config.unlink()
 
 
 def test_where_dockerfile_and_context_come_from(davitd: Davitd, tmp_path: Path) -> None:
