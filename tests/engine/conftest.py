@@ -22,7 +22,7 @@ from tests.engine.busybox import load_busybox
 from tests.engine.client import Client
 from tests.engine.mobykit import Moby, new_moby
 
-_START_TIMEOUT = 20
+_START_TIMEOUT = 60
 
 
 class Davitd:
