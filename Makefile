@@ -16,11 +16,11 @@ PYTEST_ARGS ?=
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help venv system-deps peer-deps lock lint unit engine-test compat sanity molecule test \
-	quickstart lab-up lab-down bench clean
+.PHONY: help venv system-deps peer-deps lock lint unit engine-test compat sanity molecule test test-swarm \
+	quickstart quickstart-swarm lab-up lab-down bench clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 venv: $(VENV)/.stamp $(COLLECTION) ## Make .venv: pinned requirements and the engine, editable
 
@@ -59,6 +59,9 @@ compat: venv peer-deps $(VENV)-compat/.stamp ## The integration suite of docker-
 sanity: venv ## ansible-test sanity on the collection
 	@scripts/sanity
 
+test-swarm: venv peer-deps ## Swarms of Moby managers and davit workers, in the lab over SSH
+	@$(BIN)/pytest tests/swarm $(PYTEST_ARGS)
+
 molecule: venv system-deps ## The default molecule scenario, in the lab
 	@molecule test --scenario-name default
 
@@ -67,6 +70,9 @@ test: venv peer-deps ## All of these, in this order, up to the first failure
 
 quickstart: venv system-deps ## Start the lab, install davit on its hosts, run containers on them
 	@ansible-playbook playbooks/quickstart.yml
+
+quickstart-swarm: venv system-deps ## Start a lab, make a swarm of its hosts, run a service on them
+	@ansible-playbook playbooks/quickstart_swarm.yml
 
 lab-up: venv system-deps ## Start the lab's hosts only
 	@ansible-playbook playbooks/lab_up.yml
