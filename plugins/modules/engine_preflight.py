@@ -19,10 +19,12 @@ author:
 options:
   flavor:
     description: The engine to check for.
+    type: str
     choices: [davit, moby]
     default: davit
   other:
     description: What is going to happen to a running engine of the other flavor; for V(fail) it is a problem.
+    type: str
     choices: [fail, keep, remove]
     default: fail
   root:
