@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,16 @@ def settings(*arguments: str) -> Settings:
     """What the command line comes to, without starting anything."""
     parser = cli._parser()
     return cli._settings(parser.parse_args(cli._spell_out(arguments)))
+
+
+def test_the_protocol_of_managers_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A manager that stops may go on speaking: that was a traceback in the log of ``davitd -D``."""
+    cli._configure_logging(settings("-D"))
+    with caplog.at_level(logging.DEBUG):
+        for name in ("grpclib.protocol", "hpack.hpack"):
+            logging.getLogger(name).debug("Protocol error")
+        logging.getLogger("davit.services.swarm.agent").debug("a session")
+    assert caplog.messages == ["a session"]
 
 
 def test_flags_of_dockerd() -> None:

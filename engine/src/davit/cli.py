@@ -30,11 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = _settings(given)
     except InvalidParameter as error:
         parser.error(error.message)
-    logging.basicConfig(
-        level=settings.logging_level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    _configure_logging(settings)
     memory.tune_allocator()
     memory.tune_sockets()
     # Imported late: --help and errors need not wait for the engine to load.
@@ -53,6 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DavitError as error:
         print(f"davitd: {error.message}", file=sys.stderr)
         return 1
+
+
+def _configure_logging(settings: Settings) -> None:
+    logging.basicConfig(
+        level=settings.logging_level,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    # They tell every header, and what the other side does wrong as if davit had failed.
+    for name in ("hpack", "grpclib.protocol"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,7 +10,6 @@ Rarely used: whoever needs it imports it late, for gRPC is not small.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -30,10 +29,6 @@ from davit.model.solve import Step
 
 _CAPABILITIES = ("solve.base", "return", "gateway.solve.evaluate", "gateway.evaluate")
 _BUILD_ID = "buildkit-controlapi-buildid"
-
-# They tell every header, and a client's mistakes as if they were failures of davit.
-for _name in ("hpack", "grpclib.protocol"):
-    logging.getLogger(_name).setLevel(logging.INFO)
 
 
 class Solves(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +13,6 @@ from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 from grpclib.protocol import H2Protocol
 
 from davit.errors import InvalidParameter, Unavailable
-
-# They tell every header, and a client's mistakes as if they were failures of davit.
-for _name in ("hpack", "grpclib.protocol"):
-    logging.getLogger(_name).setLevel(logging.INFO)
 
 
 class LentChannel(Channel):
