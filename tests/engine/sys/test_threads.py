@@ -60,7 +60,7 @@ def fail_if_called(result: object) -> None:
 
 def test_a_follower_does_all_in_order() -> None:
     done: list[bytes] = []
-    follower = Follower(done.append, behind=2)
+    follower = Follower(done.append, together=3)
     pieces = [bytes([number]) for number in range(100)]
     for piece in pieces:
         follower.put(piece)
@@ -78,7 +78,7 @@ def test_a_followers_failure_comes_out_and_ends_it() -> None:
             raise OSError("full")
         done.append(piece)
 
-    follower = Follower(act, behind=1)
+    follower = Follower(act)
     follower.put(b"good")
     follower.put(b"bad")
     with pytest.raises(OSError, match="full"):
@@ -91,7 +91,7 @@ def test_a_followers_failure_comes_out_and_ends_it() -> None:
 
 def test_a_follower_holds_back_who_is_faster() -> None:
     go_on = threading.Event()
-    follower = Follower(lambda _: go_on.wait(10), behind=3)
+    follower = Follower(lambda _: go_on.wait(10))
     ahead = threading.Thread(target=lambda: put_ten(follower))
     ahead.start()
     ahead.join(0.2)

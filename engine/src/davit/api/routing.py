@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from aiohttp import web
 from davit.errors import InvalidParameter
 from davit.model import codec
 from davit.model.filters import Filters
+from davit.sys.memory import PIECE
 
 T = TypeVar("T")
 
@@ -58,6 +59,10 @@ class Call:
             return int(value)
         except ValueError:
             raise InvalidParameter(f"invalid {key}={value!r}: a whole number is needed") from None
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body, in pieces that are as large as what is read at a time, or smaller."""
+        return self.request.content.iter_chunked(PIECE)
 
     def filters(self, *known: str) -> Filters:
         return Filters.parse(self.request.query.get("filters"), known)

@@ -14,7 +14,12 @@ from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGE = 128 << 10
-_READ = 96 << 10
+PIECE = 96 << 10
+"""Bytes of a stream that are moved at a time.
+
+A buffer of more than 128 KiB comes fresh from the kernel each time, which costs a fault a page; to
+pass on smaller ones takes longer.
+"""
 # Read by OpenSSL (SSL_CTX_set_default_verify_paths(3)) and by frozenlist.
 _LEAN = {"SSL_CERT_FILE": os.devnull, "FROZENLIST_NO_EXTENSIONS": "1"}
 
@@ -44,7 +49,7 @@ def tune_sockets() -> None:
     # It has no public name; without it the loop only is slower.
     from asyncio.selector_events import _SelectorTransport  # type: ignore[attr-defined]
 
-    _SelectorTransport.max_size = _READ
+    _SelectorTransport.max_size = PIECE
 
 
 def trim() -> None:

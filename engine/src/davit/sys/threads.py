@@ -10,6 +10,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+_BATCHES = 4
+
 
 async def finish(work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
     """Run blocking work in a thread, as :func:`asyncio.to_thread`, but never return before it ends.
@@ -31,13 +33,16 @@ class Follower:
     """Does the same to one piece of bytes after the other, in a thread of its own.
 
     It is worth it for what lets go of the interpreter's lock (hashes, writing): then two processors
-    are busy. Close it, from whichever thread puts the pieces.
+    are busy. Close it, from whichever thread puts the pieces; what was not waited for may be lost.
     """
 
-    def __init__(self, act: Callable[[bytes], object], behind: int = 16) -> None:
-        """behind: pieces that may wait; then ``put`` does."""
+    def __init__(self, act: Callable[[bytes], object], together: int = 1) -> None:
+        """together: pieces that are passed on at once; to wake a thread takes longer than that."""
         self._act = act
-        self._pieces: queue.Queue[bytes | None] = queue.Queue(behind)
+        self._together = together
+        self._queue: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
+        self._batch: list[bytes] = []
+        self._room = threading.Semaphore(_BATCHES)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
         self._thread.start()
@@ -46,26 +51,37 @@ class Follower:
         """Raises what an earlier piece has failed with; then no later one is done."""
         if self._error is not None:
             raise self._error
-        self._pieces.put(piece)
+        self._batch.append(piece)
+        if len(self._batch) >= self._together:
+            self._pass_on()
 
     def wait(self) -> None:
         """Return when all is done. Raises what has failed."""
-        self._pieces.join()
+        self._pass_on()
+        for _ in range(_BATCHES):
+            self._room.acquire()
+        self._room.release(_BATCHES)
         if self._error is not None:
             raise self._error
 
     def close(self) -> None:
         """Return when the thread has ended. Idempotent."""
         if self._thread.is_alive():
-            self._pieces.put(None)
+            self._queue.put(None)
             self._thread.join()
 
+    def _pass_on(self) -> None:
+        self._room.acquire()
+        self._queue.put(self._batch)
+        self._batch = []
+
     def _run(self) -> None:
-        while (piece := self._pieces.get()) is not None:
+        while (batch := self._queue.get()) is not None:
             try:
                 if self._error is None:
-                    self._act(piece)
+                    for piece in batch:
+                        self._act(piece)
             except BaseException as error:
                 self._error = error
             finally:
-                self._pieces.task_done()
+                self._room.release()

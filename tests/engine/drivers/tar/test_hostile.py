@@ -199,7 +199,7 @@ def test_extended_headers_without_end(tmp_path: Path, kind: bytes) -> None:
 def test_an_xz_header_does_not_take_what_memory_it_wants() -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}]
     packed = lzma.compress(b"x", filters=filters)
-    with pytest.raises(InvalidParameter, match="Memory usage limit"):
+    with pytest.raises(InvalidParameter, match="xz data needs a window of more than 128 MiB"):
         decompressed(io.BytesIO(packed)).read(10)
 
 

@@ -73,7 +73,7 @@ def routes(builds: Builds, solves: Solves) -> list[Route]:
         request, auths = _request(call), _auths(call)
 
         async def classic(report: progress.Report) -> None:
-            await builds.build(request, call.request.content.iter_any(), report, auths)
+            await builds.build(request, call.chunks(), report, auths)
 
         async def solve(report: progress.Report) -> None:
             from davit.api import trace
@@ -104,7 +104,7 @@ def routes(builds: Builds, solves: Solves) -> list[Route]:
     async def upload(call: Call) -> web.StreamResponse:
         """The context of a build of its own request, which has the rest of this ID."""
         build_id = call.text("buildid")[len(_UPLOAD) :]
-        await solves.upload(build_id, call.request.content.iter_any())
+        await solves.upload(build_id, call.chunks())
         return web.Response()
 
     async def cancel(call: Call) -> web.StreamResponse:

@@ -65,7 +65,7 @@ def routes(containers: Containers) -> list[Route]:
         await containers.put_archive(
             call.name("id"),
             _path(call),
-            call.request.content.iter_any(),
+            call.chunks(),
             replace=not call.flag("noOverwriteDirNonDir"),
             own=call.flag("copyUIDGID"),
         )

@@ -94,7 +94,7 @@ def routes(images: Images, remote: Remote) -> list[Route]:
 
         async def work(report: progress.Report) -> None:
             image = await images.import_image(
-                _chunks(call),
+                call.chunks(),
                 tag=tag,
                 message=call.text("message"),
                 changes=call.texts("changes"),
@@ -121,7 +121,7 @@ def routes(images: Images, remote: Remote) -> list[Route]:
                 if line.stream or not quiet:
                     report(line)
 
-            await images.load(_chunks(call), tell, platform=platform)
+            await images.load(call.chunks(), tell, platform=platform)
 
         # Clients look for the failure of a load in the stream only.
         return await progress.stream(call, work, refuse=False)
@@ -142,10 +142,6 @@ def routes(images: Images, remote: Remote) -> list[Route]:
         Route("GET", "/images/get", save, abort=True),
         Route("GET", "/images/{name:.+}/get", save_one, abort=True),
     ]
-
-
-def _chunks(call: Call) -> AsyncIterator[bytes]:
-    return call.request.content.iter_any()
 
 
 def _platform(call: Call) -> str:

@@ -9,12 +9,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from concurrent.futures import Executor
 from typing import Protocol, TypeVar
 
-CHUNK = 64 << 10
-"""Bytes asked for at a time.
+from davit.sys.memory import PIECE
 
-Small enough for the processor's cache, and for memory that is used again: what is larger than
-128 KiB comes fresh from the kernel each time (``davit.sys.memory``), which costs a fault a page.
-"""
+CHUNK = PIECE
+"""Bytes asked for at a time."""
 _AHEAD = 1 << 20
 """Bytes that are taken from a sender before they are read."""
 
@@ -51,7 +49,10 @@ class LoopSource:
         if self._cancelled:
             raise asyncio.CancelledError
         if not self._rest:
-            self._rest = memoryview(self._next())
+            data = self._next()
+            if len(data) <= size:
+                return data
+            self._rest = memoryview(data)
         piece = self._rest[:size]
         self._rest = self._rest[size:]
         return bytes(piece)

@@ -71,7 +71,7 @@ class Unpacker:
         except OSError as error:
             raise self.failure(error) from error
         # Hashed and written while it is unpacked.
-        writing = Follower(writer.write)
+        writing = Follower(writer.write, together=4)
         copied = self._limited(_Copied(source, writing), expected)
         try:
             try:
