@@ -64,10 +64,7 @@ class Moby:
 
     def erase(self) -> None:
         """Remove its files; it has ended. It leaves what it has mounted."""
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-        targets = [line.split()[4] for line in lines]
-        for target in reversed([one for one in targets if one.startswith(f"{self.root}/")]):
-            subprocess.run(["umount", "--lazy", target], check=False)
+        unmount_below(self.root)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def load_busybox(self) -> None:
@@ -94,6 +91,13 @@ class Moby:
             return self.client.get("/_ping").status == 200
         except OSError:
             return False
+
+
+def unmount_below(root: Path) -> None:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    targets = [line.split()[4] for line in lines]
+    for target in reversed([one for one in targets if one.startswith(f"{root}/")]):
+        subprocess.run(["umount", "--lazy", target], check=False)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import os
 import socket
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -187,6 +188,7 @@ class Target:
 
     def session(self) -> socket.socket:
         upgrade = "Connection: Upgrade\r\nUpgrade: h2c\r\n"
+        upgrade += f"X-Docker-Expose-Session-Uuid: {uuid.uuid4().hex}\r\n"
         connection = self.send("POST", "/session", headers=upgrade)
         assert b"101" in connection.recv(4096)
         return connection

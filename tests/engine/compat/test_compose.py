@@ -86,6 +86,7 @@ class Project:
             timeout=120,
             env={
                 **os.environ,
+                "COLUMNS": "200",  # or it breaks lines within an address
                 "DOCKER_HOST": f"unix://{self.davitd.socket}",
                 "DOCKER_CONFIG": str(self.davitd.root / "docker"),
                 "COMPOSE_PROJECT_NAME": "harbour",

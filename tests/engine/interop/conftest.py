@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +14,7 @@ from tests.engine.conftest import Davitd, new_davitd
 from tests.engine.imagekit import docker_archive
 from tests.engine.interop.images import RICH, SIBLING
 from tests.engine.interop.peers import Docker, Libpod, davit_peer, moby_peer
-from tests.engine.mobykit import Moby
+from tests.engine.mobykit import Moby, unmount_below
 from tests.engine.registrykit import registry
 
 
@@ -41,10 +45,24 @@ def dockerd(moby: Moby) -> Docker:
 
 
 @pytest.fixture(scope="package")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Libpod:
-    return Libpod("podman", tmp_path_factory.mktemp("podman"))
+def podman() -> Iterator[Libpod]:
+    with _libpod("podman") as peer:
+        yield peer
 
 
 @pytest.fixture(scope="package")
-def buildah(tmp_path_factory: pytest.TempPathFactory) -> Libpod:
-    return Libpod("buildah", tmp_path_factory.mktemp("buildah"))
+def buildah() -> Iterator[Libpod]:
+    with _libpod("buildah") as peer:
+        yield peer
+
+
+@contextlib.contextmanager
+def _libpod(name: str) -> Iterator[Libpod]:
+    # Short: podman refuses a run root of more than 50 characters.
+    root = Path(tempfile.mkdtemp(prefix=name))
+    try:
+        yield Libpod(name, root)
+    finally:
+        # It leaves its overlay directory mounted on itself.
+        unmount_below(root)
+        shutil.rmtree(root)
