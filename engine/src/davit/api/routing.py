@@ -12,7 +12,7 @@ from aiohttp import web
 from davit.errors import InvalidParameter
 from davit.model import codec
 from davit.model.filters import Filters
-from davit.sys.memory import PIECE
+from davit.model.stream import PIECE
 
 T = TypeVar("T")
 

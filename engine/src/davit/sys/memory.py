@@ -12,14 +12,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from davit.model.stream import PIECE
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGE = 128 << 10
-PIECE = 96 << 10
-"""Bytes of a stream that are moved at a time.
-
-A buffer of more than 128 KiB comes fresh from the kernel each time, which costs a fault a page; to
-pass on smaller ones takes longer.
-"""
 # Read by OpenSSL (SSL_CTX_set_default_verify_paths(3)) and by frozenlist.
 _LEAN = {"SSL_CERT_FILE": os.devnull, "FROZENLIST_NO_EXTENSIONS": "1"}
 

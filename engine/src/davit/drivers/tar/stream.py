@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from concurrent.futures import Executor
 from typing import Protocol, TypeVar
 
-from davit.sys.memory import PIECE
+from davit.model.stream import PIECE
 
 CHUNK = PIECE
 """Bytes asked for at a time."""
