@@ -8,7 +8,7 @@ from blockbuster import BlockBuster
 from davit.drivers import netlink
 from davit.errors import Conflict, Forbidden, InvalidParameter, SystemFailure
 from davit.model.filters import Filters
-from davit.model.network import EndpointIPAMConfig, EndpointSettings
+from davit.model.network import EndpointIPAMConfig, EndpointSettings, Sandbox
 from davit.services.networks import options
 from tests.engine.services.networks.world import Echo, World, fetch, run_inside
 
@@ -65,11 +65,21 @@ async def test_a_container_that_starts_again_gets_its_address_back(world: World)
     assert again.endpoints["bridge"].ip_address == first.endpoints["bridge"].ip_address
 
 
-async def test_an_address_cools_down_before_another_container_gets_it(world: World) -> None:
+async def test_an_address_cools_down_before_another_container_gets_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, unplug = asyncio.Event(), world.service._sandboxes._unplug
+
+    async def unplug_later(sandbox: Sandbox) -> None:
+        await go_on.wait()
+        await unplug(sandbox)
+
+    monkeypatch.setattr(world.service._sandboxes, "_unplug", unplug_later)
     first = await world.run("first")
     await world.service.leave(first.container_id)
     second = await world.run("second")
     assert second.endpoints["bridge"].ip_address != first.endpoints["bridge"].ip_address
+    go_on.set()
     await world.service.settle()
     third = await world.run("third")
     assert third.endpoints["bridge"].ip_address == first.endpoints["bridge"].ip_address
