@@ -87,7 +87,7 @@ class World:
     def subnet(cidr: str) -> IPAM:
         return IPAM(config=[IPAMPool(subnet=cidr)])
 
-    def traces(self) -> tuple[object, ...]:
+    def traces(self) -> tuple[list[str], list[list[str]], list[str], str]:
         """Everything that the networks have in the kernel and on disk."""
         bridges = self._bridges()
         return (
