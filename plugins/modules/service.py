@@ -373,22 +373,26 @@ def main() -> None:
     module = _module.make(plan.ARGUMENTS)
     options = _module.options(module, plan.ARGUMENTS)
     resumed = options["resume"] not in (None, "begin")
+    known = {}
 
     def decide(engine):
-        manager = run.managed(module, engine)
+        manager = known["manager"] = run.managed(module, engine)
         if resumed:
             return []
-        facts = apply.ask(manager, apply.with_env_files(options), module.check_mode)
+        given = apply.with_env_files(options)
+        facts = apply.ask(manager, given, module.check_mode)
+        known["found"] = facts.found
         if facts.pinned is not None and facts.pinned.problem:
             module.warn(image.doubt(options["image"], plan.shown_image(facts.found), facts.pinned))
-        return plan.plan(apply.with_env_files(options), facts)
+        return plan.plan(given, facts)
 
     def carry_out(engine, action):
         apply.apply(engine, action, options)
 
     def tell(engine, actions):
-        manager = run.managed(module, engine)
-        found = apply.find(manager, options["name"])
+        manager = known["manager"]
+        unchanged = not actions and not resumed
+        found = known["found"] if unchanged else apply.find(manager, options["name"])
         if found is None or options["state"] == "absent":
             return {"service": None}
         waiting = {}
@@ -396,10 +400,9 @@ def main() -> None:
             purpose = options["resume"] if resumed else apply.awaited(actions)
             piece = apply.SLICE if options["resume"] else 0
             patience = options["wait_timeout"]
-            progress, complete = apply.wait(manager, found["ID"], purpose, patience, piece)
-            if not complete:
-                waiting = {"waiting": {"resume": purpose, "progress": progress.text}}
-            found = manager.get("services", found["ID"])
+            found, words, is_all = apply.wait(manager, found["ID"], purpose, patience, piece)
+            if not is_all:
+                waiting = {"waiting": {"resume": purpose, "progress": words}}
         return {"service": apply.summary(found), **waiting}
 
     run.finish(module, decide, carry_out, tell)

@@ -16,6 +16,7 @@ import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,10 +55,10 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         serving.wait()
 
 
-def build(davitd: Davitd, *arguments: str | Path, **more: object) -> str:
+def build(davitd: Davitd, *arguments: str | Path, **more: Any) -> str:
     """Build and return what the client has shown."""
     words = [str(argument) for argument in arguments]
-    done = davitd.docker("build", "--progress=plain", *words, **more)  # type: ignore[arg-type]
+    done = davitd.docker("build", "--progress=plain", *words, **more)
     return done.stderr.decode()
 
 

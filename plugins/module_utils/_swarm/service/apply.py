@@ -178,8 +178,10 @@ def awaited(actions: list[Action]) -> str:
 
 def wait(
     engine: Engine, identity: str, purpose: str, patience: float, piece: float = 0
-) -> tuple[progress.Progress, bool]:
-    """Wait until a service's tasks are as declared; return how far it is and whether that is all.
+) -> tuple[dict[str, Any], str, bool]:
+    """Wait until a service's tasks are as declared.
+
+    Return the service, how far it is in words, and whether that is all.
 
     purpose: see :mod:`progress`. piece: seconds after which to return even so, 0 for never.
     Raises Unconverged.
@@ -199,7 +201,7 @@ def wait(
         reached = (reached or now) if found.reached else 0.0
         stuck = (stuck or now) if found.stuck else 0.0
         if found.settled or (reached and now - reached >= watched):
-            return found, True
+            return service, found.text, True
         reason = found.failed
         if not reason and stuck and now - stuck >= max(watched, _STUCK):
             reason = f"{found.text}, and no other one is to run"
@@ -209,7 +211,7 @@ def wait(
             raise _unconverged(engine, service, tasks, reason)
         # What is all but done is not worth another turn.
         if piece and now - begun >= piece and not reached and not stuck:
-            return found, False
+            return service, found.text, False
         time.sleep(pause)
         pause = min(pause * 1.2, _LONGEST_PAUSE)
 

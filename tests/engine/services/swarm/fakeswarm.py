@@ -8,6 +8,7 @@ import datetime
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from grpclib.const import Handler
@@ -58,10 +59,10 @@ class FakeSwarm(CABase, NodeCABase, DispatcherBase, LogBrokerBase):
         token = f"SWMTKN-1-{text.rjust(50, '0')}-{'1' * 25}"
         return JoinRequest(remote_addrs=[self.address], join_token=token)
 
-    async def say(self, **fields: object) -> None:
+    async def say(self, **fields: Any) -> None:
         """Change what is said of the node, and say it in all sessions."""
         async with self._changed:
-            self.node.MergeFrom(pb.Node(**fields))  # type: ignore[arg-type]
+            self.node.MergeFrom(pb.Node(**fields))
             self._changed.notify_all()
 
     async def GetRootCACertificate(
@@ -150,6 +151,7 @@ async def serving(
     context.load_cert_chain(chain, key)
     server = Server([swarm])
     await server.start("127.0.0.1", 0, ssl=context)
+    # grpclib tells nowhere which port it was given.
     sockets = server._server.sockets  # type: ignore[union-attr]
     swarm.address = f"127.0.0.1:{sockets[0].getsockname()[1]}"
     try:

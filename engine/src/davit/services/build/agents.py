@@ -8,25 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from davit.errors import InvalidParameter
 from davit.model import ids
-from davit.model.build import Warned
 from davit.model.config import Mount
-from davit.services.build.needs import Lender, Needs, Report
+from davit.services.build.lent import Lent
 
 _DEFAULT = "default"
 # A socket's address has 108 bytes at most (unix(7)).
 _NAME = 16
 
 
-class Agents:
+class Agents(Lent):
     """Those that the client of one build lends."""
-
-    def __init__(self, needs: Needs, lender: Lender, report: Report) -> None:
-        self._root = needs.paths.build_secrets
-        self._remap = needs.remap
-        self._lender = lender
-        self._report = report
 
     async def mounts(
         self, stack: AsyncExitStack, target: str, options: Mapping[str, str]
@@ -37,17 +29,14 @@ class Agents:
         """
         name = options.get("id", _DEFAULT)
         if not await self._lender.has_agent(name):
-            if options.get("required", "false") != "false":
-                raise InvalidParameter(
-                    f"SSH agent {name}: the client does not lend it: build with BuildKit's client "
-                    f"and --ssh {name}"
-                )
-            self._report(Warned(text=f"SSH agent {name} was not lent: left out"))
+            self._leave_out(
+                options,
+                f"SSH agent {name} was not lent",
+                f"SSH agent {name}: the client does not lend it: build with BuildKit's client and "
+                f"--ssh {name}",
+            )
             return []
-        owner = int(options.get("uid", "0")), int(options.get("gid", "0"))
-        if self._remap is not None:
-            owner = self._remap.ids.outside(*owner)
         path = self._root / ids.new_id()[:_NAME]
         mode = int(options.get("mode", "0600"), 8)
-        await stack.enter_async_context(self._lender.agent(name, path, owner, mode))
+        await stack.enter_async_context(self._lender.agent(name, path, self._owner(options), mode))
         return [Mount(type="bind", source=str(path), target=target)]

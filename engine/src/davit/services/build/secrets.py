@@ -13,21 +13,13 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from davit.errors import InvalidParameter
 from davit.model import ids
-from davit.model.build import Warned
 from davit.model.config import Mount
-from davit.services.build.needs import Lender, Needs, Report
+from davit.services.build.lent import Lent
 
 
-class Secrets:
+class Secrets(Lent):
     """Those that the client of one build has."""
-
-    def __init__(self, needs: Needs, lender: Lender, report: Report) -> None:
-        self._root = needs.paths.build_secrets
-        self._remap = needs.remap
-        self._lender = lender
-        self._report = report
 
     async def mounts(
         self, stack: AsyncExitStack, target: str, options: Mapping[str, str]
@@ -39,21 +31,18 @@ class Secrets:
         name = options["id"]
         value = await self._lender.secret(name)
         if value is None:
-            if options.get("required", "false") != "false":
-                raise InvalidParameter(
-                    f"secret {name}: not found: pass it with --secret id={name},src=FILE; what is "
-                    "no client of BuildKit sends the header X-Davit-Secrets (base64url of JSON, ID "
-                    "to base64)"
-                )
-            self._report(Warned(text=f"secret {name} was not sent: left out"))
+            self._leave_out(
+                options,
+                f"secret {name} was not sent",
+                f"secret {name}: not found: pass it with --secret id={name},src=FILE; what is no "
+                "client of BuildKit sends the header X-Davit-Secrets (base64url of JSON, ID to "
+                "base64)",
+            )
             return []
-        owner = int(options.get("uid", "0")), int(options.get("gid", "0"))
-        if self._remap is not None:
-            owner = self._remap.ids.outside(*owner)
         path = self._root / ids.new_id()
         stack.push_async_callback(asyncio.to_thread, path.unlink, missing_ok=True)
         mode = int(options.get("mode", "0400"), 8)
-        await asyncio.to_thread(_write, path, value, owner, mode)
+        await asyncio.to_thread(_write, path, value, self._owner(options), mode)
         return [Mount(type="bind", source=str(path), target=target, read_only=True)]
 
 

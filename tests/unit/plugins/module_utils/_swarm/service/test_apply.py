@@ -80,16 +80,17 @@ def test_names_of_networks() -> None:
 
 
 def test_waiting_ends_when_all_is_there() -> None:
-    found = apply.wait(manager(a_task("running")), "s1", progress.REST, 10)
-    assert found[1]
-    assert found[0].text == "1 of 1 tasks run"
+    found, words, is_all = apply.wait(manager(a_task("running")), "s1", progress.REST, 10)
+    assert is_all
+    assert words == "1 of 1 tasks run"
+    assert found["ID"] == "s1"
 
 
 def test_a_piece_of_waiting() -> None:
     engine = manager(a_task("preparing"))
-    found, complete = apply.wait(engine, "s1", progress.UPDATE, 10, piece=0.01)
-    assert not complete
-    assert found.text == "0 of 1 tasks run"
+    _, words, is_all = apply.wait(engine, "s1", progress.UPDATE, 10, piece=0.01)
+    assert not is_all
+    assert words == "0 of 1 tasks run"
 
 
 @pytest.mark.parametrize(
