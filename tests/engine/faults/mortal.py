@@ -5,8 +5,7 @@ a mount, a netlink request, a child process, a connection. Python's audit events
 mounts, netlink requests and transactions, which raise none, are wrapped.
 
 The file that ``DAVIT_COUNTDOWN`` names holds one number of 8 bytes, shared with the test: how many
-steps are still to come, this daemon's end included; 0 means that it lives on. Beside it, as long as
-a file ``….steps`` is there, each step writes a line of which functions of davit lead to it.
+steps are still to come, this daemon's end included; 0 means that it lives on.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import struct
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from davit import cli
@@ -40,7 +38,6 @@ _CHANGES = frozenset(
         "socket.connect",
     }
 )
-_DAVIT = f"{Path(cli.__file__).parent}/"
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
@@ -48,7 +45,6 @@ class Countdown:
     """The number that the daemon and the test share."""
 
     def __init__(self, path: Path) -> None:
-        self.steps = path.with_suffix(".steps")
         if not path.exists():
             path.write_bytes(bytes(8))
         with path.open("r+b") as file:
@@ -63,17 +59,6 @@ class Countdown:
         self._memory[:8] = struct.pack("=q", value)
 
 
-def _way() -> str:
-    """Which functions of davit have led here. Work in threads does not tell who wants it."""
-    found = []
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_filename.startswith(_DAVIT):
-            found.append(f"{frame.f_code.co_filename[len(_DAVIT) :]}:{frame.f_code.co_name}")
-        frame = frame.f_back
-    return " < ".join(found)
-
-
 class Doom:
     """Counts the steps of all threads, and ends the process before the last one."""
 
@@ -84,21 +69,12 @@ class Doom:
     def step(self) -> None:
         with self._lock:
             left = self._countdown.left
-            if left and self._countdown.steps.exists():
-                self._note(_way())
             if left:
                 self._countdown.left = left - 1
             if left == 1:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    def _note(self, way: str) -> None:
-        descriptor = os.open(self._countdown.steps, os.O_WRONLY | os.O_APPEND)
-        os.write(descriptor, f"{way}\n".encode())
-        os.close(descriptor)
-
     def audit(self, event: str, args: tuple[Any, ...]) -> None:
-        if event == "open" and args[0] == str(self._countdown.steps):
-            return
         if event in _CHANGES or (event == "open" and args[2] and args[2] & _WRITES):
             self.step()
 
