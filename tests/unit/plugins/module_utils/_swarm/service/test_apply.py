@@ -88,7 +88,8 @@ def test_waiting_ends_when_all_is_there() -> None:
 
 def test_a_piece_of_waiting() -> None:
     engine = manager(a_task("preparing"))
-    _, words, is_all = apply.wait(engine, "s1", progress.UPDATE, 10, piece=0.01)
+    found, words, is_all = apply.wait(engine, "s1", progress.UPDATE, 10, piece=0.01)
+    assert found["ID"] == "s1"
     assert not is_all
     assert words == "0 of 1 tasks run"
 
