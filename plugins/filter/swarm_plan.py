@@ -22,7 +22,7 @@ author:
   - The davit authors (@davit)
 options:
   _input:
-    description: The swarms, as role C(davit.fleet.swarm) has them in C(swarm_topology).
+    description: The swarms, as role C(davit.fleet.swarm) has them in C(davit_swarm_topology).
     type: list
     elements: dict
     required: true
@@ -86,13 +86,13 @@ def _validated(given):
     for index, item in enumerate(given):
         result = validator.validate(item)
         if result.error_messages:
-            raise Invalid(f"swarm_topology[{index}]: {'; '.join(result.error_messages)}")
+            raise Invalid(f"davit_swarm_topology[{index}]: {'; '.join(result.error_messages)}")
         checked.append(result.validated_parameters)
     return checked
 
 
 def _host(name, variables, result):
-    local = {key: variables.get(f"swarm_{key}") for key in topology.LOCAL}
+    local = {key: variables.get(f"davit_swarm_{key}") for key in topology.LOCAL}
     topology.check_local(name, local)
     if result and "node" in result:
         return Host(name, result, local=local)

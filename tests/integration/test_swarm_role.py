@@ -38,7 +38,7 @@ class Fleet:
         """Run the playbook; return what it printed, and how often something changed."""
         inventory = self.root / "hosts.json"
         inventory.write_text(json.dumps({"all": {"hosts": self.variables}}))
-        variables = {"swarm_topology": self.topology, "ansible_become": False, **extra}
+        variables = {"davit_swarm_topology": self.topology, "ansible_become": False, **extra}
         done = subprocess.run(
             [
                 *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory)),
@@ -90,12 +90,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         sockets = {**{name: item.socket for name, item in names.items()}, "w1": worker.socket}
         variables: dict[str, dict[str, Any]] = {
-            name: {**common, "swarm_engine": {"engine_host": f"unix://{path}"}}
+            name: {**common, "davit_swarm_engine": {"engine_host": f"unix://{path}"}}
             for name, path in sockets.items()
         }
         for name, machine in names.items():
-            variables[name]["swarm_advertise_addr"] = machine.address
-        variables["w1"]["swarm_advertise_addr"] = machines[0].host
+            variables[name]["davit_swarm_advertise_addr"] = machine.address
+        variables["w1"]["davit_swarm_advertise_addr"] = machines[0].host
         clients = {name: Client(path, "v1.41") for name, path in sockets.items()}
         yield Fleet(tmp_path_factory.mktemp("fleet"), clients, variables, names)
 
@@ -104,7 +104,7 @@ def test_hosts_that_do_not_answer(tmp_path: Path) -> None:
     """A manager is an error, a worker waits; neither ends the play as if all were well."""
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     closed = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
-    variables = {"m1": {**local, "swarm_engine": {"engine_host": f"unix://{tmp_path}/s"}}}
+    variables = {"m1": {**local, "davit_swarm_engine": {"engine_host": f"unix://{tmp_path}/s"}}}
     fleet = Fleet(tmp_path, {}, {**variables, "x": closed}, {})
     fleet.topology = [{"name": "shop", "managers": ["m1", "x"]}]
     shown, _changed = fleet.play("--check", fails=True)
@@ -122,7 +122,9 @@ def test_a_life_of_swarms(fleet: Fleet) -> None:
     shop: dict[str, Any] = {"name": "shop", "managers": ["m1"], "workers": ["w1"]}
     shop["task_history_limit"] = 2
     fleet.topology = [shop]
-    fleet.variables["w1"].update(swarm_labels={"disk": "nvme"}, swarm_availability="pause")
+    fleet.variables["w1"].update(
+        davit_swarm_labels={"disk": "nvme"}, davit_swarm_availability="pause"
+    )
 
     # Before there is anything, check mode foretells it all.
     shown, changed = fleet.play("--check")

@@ -31,8 +31,9 @@ def bury(plan: Plan, live: Live, hosts: dict[str, Host], dead: tuple[str, ...]) 
         who = membership.title(node)
         if membership.state(node) == "ready" or membership.is_reachable(node):
             raise FleetError(
-                f"swarm {live.name}: {who} is named in swarm_dead, but its managers still reach "
-                f"the node {node['ID']}; stop its engine, or wait until they have noticed"
+                f"swarm {live.name}: {who} is named in davit_swarm_dead, but its managers "
+                f"still reach the node {node['ID']}; stop its engine, or wait until they have "
+                "noticed"
             )
         live.remove(node, f"swarm {live.name}: the dead {who} cannot be removed")
         plan.add(
@@ -46,7 +47,7 @@ def give_up(plan: Plan, lost: list[str], hosts: dict[str, Host], found: dict[str
     for name in lost:
         host = hosts[name]
         broken = membership.of(host, found) is None
-        reason = "its swarm does not know it" if broken else "swarm_take_over names it"
+        reason = "its swarm does not know it" if broken else "davit_swarm_take_over names it"
         steps.append(_leave("", name, reason, force=broken))
     plan.add(*steps)
 

@@ -120,7 +120,7 @@ class Live:
             raise FleetError(
                 f"{what}: of the swarm's {len(managers)} managers {len(reachable)} can be "
                 f"reached; with one more of them, {needed} are needed; bring one back, or name "
-                "those that are gone for good in swarm_dead"
+                "those that are gone for good in davit_swarm_dead"
             )
 
 
@@ -182,7 +182,7 @@ def match(swarm: Swarm, found: dict[str, Live], hosts: dict[str, Host]) -> Live 
         ids = ", ".join(sorted(live.cluster["ID"] for live in marked))
         raise FleetError(
             f"swarm {swarm.name}: its hosts are in several swarms ({ids}); tell by id which is "
-            "the one, and let the others' hosts leave (swarm_take_over)"
+            "the one, and let the others' hosts leave (davit_swarm_take_over)"
         )
     return marked[0] if marked else None
 

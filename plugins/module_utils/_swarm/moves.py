@@ -94,7 +94,7 @@ class _Planner:
                 if not sources and swarm.name not in self.wishes.keys:
                     raise FleetError(
                         f"swarm {swarm.name}: {name} is locked, and no other manager can tell the "
-                        "key: give it in swarm_unlock_keys"
+                        "key: give it in davit_swarm_unlock_keys"
                     )
                 steps.append(
                     Step(

@@ -17,8 +17,8 @@ def check_answers(swarms: list[Swarm], hosts: dict[str, Host], dead: tuple[str, 
     alive = [name for name in dead if name in hosts and hosts[name].facts is not None]
     if alive:
         raise FleetError(
-            f"swarm_dead names {', '.join(alive)}, but these hosts answer; let them leave "
-            "instead, by taking them out of swarm_topology"
+            f"davit_swarm_dead names {', '.join(alive)}, but these hosts answer; let them leave "
+            "instead, by taking them out of davit_swarm_topology"
         )
     managers = {name for swarm in swarms for name in swarm.managers}
     silent = [host for host in hosts.values() if host.facts is None and host.name not in dead]
@@ -26,7 +26,7 @@ def check_answers(swarms: list[Swarm], hosts: dict[str, Host], dead: tuple[str, 
     if lacking:
         raise FleetError(
             f"managers do not answer: {', '.join(lacking)}; start them, or name those that are "
-            "gone for good in swarm_dead"
+            "gone for good in davit_swarm_dead"
         )
     return sorted(host.name for host in silent)
 
@@ -44,7 +44,7 @@ def check_single(swarm: Swarm, live: Live) -> None:
     if live.name:
         raise FleetError(
             f"the swarm {live.cluster['ID']} is both {live.name} and {swarm.name} of "
-            "swarm_topology, by its managers; tell by id which it is"
+            "davit_swarm_topology, by its managers; tell by id which it is"
         )
 
 
@@ -68,8 +68,8 @@ def check_membership(swarm: Swarm, live: Live | None, hosts: dict[str, Host]) ->
     if gone:
         raise FleetError(
             f"swarm {swarm.name}: {', '.join(gone)} cannot be replaced, for none of its managers "
-            "answers; if the swarm is lost with all that it had, take them out of swarm_topology, "
-            "and it begins anew"
+            "answers; if the swarm is lost with all that it had, take them out of "
+            "davit_swarm_topology, and it begins anew"
         )
     if swarm.id:
         raise FleetError(
@@ -99,7 +99,8 @@ def strangers(
     if unknown:
         raise FleetError(
             f"these hosts are in another swarm than the declared one: {'; '.join(unknown)}; let "
-            "them leave there, or name those in swarm_take_over whose membership may be given up"
+            "them leave there, or name in davit_swarm_take_over those whose membership may be "
+            "given up"
         )
     return lost
 
@@ -110,7 +111,7 @@ def _check_address(swarm: Swarm, host: Host) -> None:
     if shown and is_other_address(wanted, shown):
         raise FleetError(
             f"swarm {swarm.name}: {host.name} is known by the address {shown}, not {wanted}, and "
-            "cannot change it while it is a node; take it out of swarm_topology for one run"
+            "cannot change it while it is a node; take it out of davit_swarm_topology for one run"
         )
 
 

@@ -20,7 +20,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "workers": _HOSTS,
     **{row.name: {**row.spec, "default": None} for row in (*cluster.FIXED, *cluster.SETTINGS)},
 }
-"""One swarm of ``swarm_topology``."""
+"""One swarm of ``davit_swarm_topology``."""
 
 LOCAL = ("labels", "availability", "advertise_addr", "data_path_addr", "listen_addr")
 """What a host declares of itself, as variables ``swarm_…``."""
@@ -70,7 +70,7 @@ def declared(given: list[dict[str, Any]], known: set[str]) -> list[Swarm]:
     names = [swarm.name for swarm in swarms]
     for name in names:
         if names.count(name) > 1:
-            raise Invalid(f"swarm_topology: there are two swarms named {name}")
+            raise Invalid(f"davit_swarm_topology: there are two swarms named {name}")
     _check_hosts([swarm for swarm in swarms if swarm.present])
     for swarm in swarms:
         for host in swarm.hosts:
@@ -83,11 +83,11 @@ def check_local(host: str, local: dict[str, Any]) -> None:
     """Raises Invalid. local: by the names of LOCAL, None for what is not given."""
     if local.get("availability") not in (None, "active", "pause", "drain"):
         raise Invalid(
-            f"host {host}: swarm_availability is {local['availability']!r}, not active, pause or "
-            "drain"
+            f"host {host}: davit_swarm_availability is {local['availability']!r}, not active, "
+            "pause or drain"
         )
     if not isinstance(local.get("labels") or {}, dict):
-        raise Invalid(f"host {host}: swarm_labels is no dictionary")
+        raise Invalid(f"host {host}: davit_swarm_labels is no dictionary")
 
 
 def _swarm(item: dict[str, Any]) -> Swarm:

@@ -12,7 +12,7 @@ SHOP = [{"name": "shop", "managers": ["m1"], "task_history_limit": "2"}]
 
 def test_a_plan() -> None:
     variables = {
-        "m1": {"swarm_labels": {"a": "b"}, "swarm_advertise_addr": "10.0.0.2"},
+        "m1": {"davit_swarm_labels": {"a": "b"}, "davit_swarm_advertise_addr": "10.0.0.2"},
         "other": {},
     }
     planned = swarm_plan(SHOP, variables, [], {"m1": FREE}, {}, foretell=True)
@@ -33,6 +33,6 @@ def test_why_there_is_none() -> None:
     silent = swarm_plan(SHOP, {"m1": {}}, [], {"m1": {"unreachable": True, "msg": "no route"}}, {})
     assert "m1 (no route)" in silent["refused"]
     assert silent["waves"] == []
-    assert "swarm_topology[0]: " in swarm_plan([{"names": "x"}], {}, [], {}, {})["refused"]
-    odd = {"m1": {"swarm_availability": "up"}}
+    assert "davit_swarm_topology[0]: " in swarm_plan([{"names": "x"}], {}, [], {}, {})["refused"]
+    odd = {"m1": {"davit_swarm_availability": "up"}}
     assert "not active, pause or drain" in swarm_plan(SHOP, odd, [], {"m1": FREE}, {})["refused"]

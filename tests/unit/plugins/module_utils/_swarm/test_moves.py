@@ -157,7 +157,7 @@ def test_a_dead_manager() -> None:
     world.die("m1", nodes["m1"])
     silent = world.refusal(shop(["m1", "m2", "m3"]))
     assert "managers do not answer: m1 (no route)" in silent
-    assert "swarm_dead" in silent
+    assert "davit_swarm_dead" in silent
     # The dead one goes before the new one comes.
     steps = ["remove m1 @m2", "join m4", "set m4 @m2"]
     assert world.steps(shop(["m4", "m2", "m3"]), dead=["m1"]) == steps
@@ -216,7 +216,7 @@ def test_locked() -> None:
     assert (step.verb, step.secret, step.source) == ("unlock", "unlock", "m2")
     assert (len(plan.waves), plan.again) == (1, True)
     world.facts["m2"] = facts("locked", role="manager")
-    assert "swarm_unlock_keys" in world.refusal(shop(["m1", "m2"]))
+    assert "davit_swarm_unlock_keys" in world.refusal(shop(["m1", "m2"]))
     plan = world.plan(shop(["m1", "m2"]), keys=["shop"])
     assert [step.source for step in plan.waves[0]] == ["", ""]
 
