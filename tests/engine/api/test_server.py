@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import socket
 from pathlib import Path
@@ -322,3 +323,14 @@ async def test_an_unknown_group_is_named(tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidParameter, match="no-such-group"):
         await server.listen([f"unix://{tmp_path}/s"])
     await server.close()
+
+
+async def test_a_crowd_waits_to_be_accepted(serve: Serve) -> None:
+    """While the loop has no time: a client that finds no room fails at once, and does not wait."""
+    path = await serve([Route("GET", "/x/{name}", echo)])
+    with contextlib.ExitStack() as stack:
+        for _ in range(500):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            client.connect(str(path))
+        assert b" 200 OK\r\n" in await ask(path, "GET /x/a HTTP/1.1")

@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 from davit.errors import Conflict, DavitError, InvalidParameter, NotSupported
 
-BACKLOG = 128
+# Clients that may wait to be accepted: on a Unix socket the next one fails, EAGAIN (connect(2)).
+# The kernel allows no more than net.core.somaxconn, which is 4096 where nobody has changed it.
+BACKLOG = 4096
 PLAIN_PORT, TLS_PORT = 2375, 2376
 # A client that is gone without a word is found by the kernel after about two minutes (seconds,
 # probes), however silent the stream to it is.
