@@ -218,6 +218,8 @@ def main() -> None:
         keys = options["return_tokens"]
         facts = info.ask(engine, [], tokens=keys, unlock_key=keys)
         told = facts.pop("cluster") or {}
+        if facts["node"]["error"]:
+            module.warn(f"the engine tells of its swarm: {facts['node']['error']}")
         return {**facts, "cluster_id": told.get("ID", "")}
 
     run.finish(module, decide, apply, tell)

@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from davit.drivers.swarmkit import pki
 from tests.engine.conftest import Davitd, new_davitd
 from tests.engine.drivers.swarmkit.authority import Authority
+from tests.engine.drivers.swarmkit.refuser import refusing
 from tests.engine.services.swarm.fakeswarm import FakeSwarm, Life, serving
 from tests.engine.swarmbed import Manager
 from tests.integration.conftest import Fleet
@@ -123,6 +125,37 @@ def test_clocks_that_differ(
         refused(fleet, worker, swarm.address, token, status, words)
         # No manager is asked for a node that could not be one.
         assert swarm.issued == (0 if own != _NOW else 2)
+
+
+@pytest.mark.parametrize(
+    ("life", "words"),
+    [
+        (_PAST, "refuses this node's certificate as expired, or not valid yet, by the manager's"),
+        (_TO_COME, "refuses this node's certificate as bad: expired, or not valid yet, by the"),
+        (None, "refuses this node's certificate as one that its swarm's certificate authority has"),
+    ],
+)
+def test_certificate_that_a_manager_refuses(
+    fleet: Fleet, worker: Davitd, tmp_path: Path, life: Life | None, words: str
+) -> None:
+    """life: of the root certificate, in the eyes of the manager; None: it knows only another."""
+    with _fake(FakeSwarm(), tmp_path, _NOW) as swarm:
+        way = {"remote_addrs": [swarm.address], "join_token": swarm.wish.join_token}
+        fleet.run("swarm", **way)
+    own = swarm.authority.node("swarm-manager")
+    believed = swarm.authority.dated(life) if life else Authority.new().pem
+    with refusing(own, believed, tmp_path, swarm.address):
+        end = time.monotonic() + 30
+        while words not in (told := worker.client.get("/info").json["Swarm"].get("Error", "")):
+            assert time.monotonic() < end, told
+            time.sleep(0.1)
+        facts = fleet.run("swarm_info")["node"]
+        assert words in facts["error"]
+        assert "docker swarm leave --force" in facts["error"]
+        assert words in worker.log.read_text()
+        assert words in str(fleet.run("swarm", **way)["warnings"])
+    # Over with the clock set right, or so.
+    assert fleet.run("swarm", state="absent")["changed"]
 
 
 def test_expired_certificate(fleet: Fleet, worker: Davitd, manager: Manager) -> None:

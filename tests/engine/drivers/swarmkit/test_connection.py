@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import datetime
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from grpclib.client import Channel
@@ -19,8 +23,10 @@ from davit.drivers.swarmkit import pki
 from davit.drivers.swarmkit.connection import JOINING, MANAGER, connect, failures, look
 from davit.errors import DavitError, Forbidden, InvalidParameter, NotSupported, Unavailable
 from tests.engine.drivers.swarmkit.authority import Authority
+from tests.engine.drivers.swarmkit.refuser import refusing
 
 _LARGE = 10 << 20
+_HOUR = datetime.timedelta(hours=1)
 
 
 class FakeManager(CABase):
@@ -104,6 +110,31 @@ async def test_worker_that_poses_as_manager(tmp_path: Path) -> None:
             await ask(channel, address)
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize(
+    ("life", "words"),
+    [
+        ((-2 * _HOUR, -_HOUR), "as expired, or not valid yet, by the manager's clock: set the"),
+        ((_HOUR, 2 * _HOUR), "as bad: expired, or not valid yet, by the manager's clock, or"),
+        (None, "as one that its swarm's certificate authority has not signed"),
+    ],
+)
+async def test_manager_that_refuses_the_certificate(
+    tmp_path: Path,
+    version: ssl.TLSVersion,
+    life: tuple[datetime.timedelta, datetime.timedelta] | None,
+    words: str,
+) -> None:
+    """life: of the root certificate, as the manager sees it; None: it knows only another."""
+    root = Authority.new()
+    believed = root.dated(life) if life else Authority.new().pem
+    own = root.node("swarm-manager")
+    with refusing(own, believed, tmp_path, version=version) as address:
+        connecting = connect(address, MANAGER, root.pem, root.node(pki.WORKER))
+        with pytest.raises(Unavailable, match=f"{address} .*this node's certificate {words}"):
+            await connecting.__aenter__()
+
+
 async def test_what_is_presented(tmp_path: Path) -> None:
     root, other = Authority.new(), Authority.new()
     node = root.node("swarm-manager", between=other.cross_sign(root))
@@ -137,3 +168,18 @@ async def test_errors(tmp_path: Path, status: Status, kind: type[DavitError]) ->
 async def test_nobody_there() -> None:
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9 cannot be spoken to"):
         await look("127.0.0.1:9")
+
+
+async def test_hanging_up_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that was reset when davit gets to look at it has no address of its own."""
+    root, opened = Authority.new(), asyncio.open_connection
+
+    async def reset(*args: Any, **options: Any) -> tuple[asyncio.StreamReader, MagicMock]:
+        reader, writer = await opened(*args, **options)
+        told = {"ssl_object": writer.get_extra_info("ssl_object")}
+        return reader, MagicMock(close=writer.close, get_extra_info=told.get)
+
+    async with serving(root.node("swarm-manager"), tmp_path) as (address, _):
+        monkeypatch.setattr(asyncio, "open_connection", reset)
+        with pytest.raises(Unavailable, match="it hangs up at once"):
+            await look(address)

@@ -12,6 +12,7 @@ from typing import Any
 
 from cryptography import x509
 from grpclib.const import Handler
+from grpclib.protocol import H2Protocol
 from grpclib.server import Server, Stream
 
 from davit._pb import swarmkit_pb2 as pb
@@ -149,7 +150,21 @@ async def serving(
     key.write_bytes(own.key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
-    server = Server([swarm])
+    server, connected = Server([swarm]), list[asyncio.BaseTransport]()
+    make = server._protocol_factory
+
+    def connect() -> H2Protocol:
+        protocol = make()
+        begin = protocol.connection_made
+
+        def remember(transport: asyncio.BaseTransport) -> None:
+            connected.append(transport)
+            begin(transport)
+
+        protocol.connection_made = remember  # type: ignore[method-assign]
+        return protocol
+
+    server._protocol_factory = connect  # type: ignore[method-assign]
     await server.start("127.0.0.1", 0, ssl=context)
     # grpclib tells nowhere which port it was given.
     sockets = server._server.sockets  # type: ignore[union-attr]
@@ -159,3 +174,8 @@ async def serving(
     finally:
         server.close()
         await server.wait_closed()
+        # It leaves the connections to the clients, which may be slower than the loop.
+        for transport in connected:
+            assert isinstance(transport, asyncio.Transport)
+            transport.abort()
+        await asyncio.sleep(0)

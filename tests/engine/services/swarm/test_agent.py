@@ -11,7 +11,10 @@ import msgspec
 import pytest
 
 from davit._pb import swarmkit_pb2 as pb
+from davit.drivers.swarmkit import connection
 from davit.model.swarm import NodeState
+from tests.engine.drivers.swarmkit.authority import Authority
+from tests.engine.drivers.swarmkit.refuser import refusing
 from tests.engine.services.swarm.conftest import Node, until
 from tests.engine.services.swarm.fakeswarm import FakeSwarm, serving
 
@@ -42,6 +45,28 @@ async def test_the_address_that_was_chosen(node: Node, swarm: FakeSwarm) -> None
     wish = msgspec.structs.replace(swarm.wish, advertise_addr="192.0.2.7:2377")
     await node.service.join(wish)
     assert node.service.info().node_addr == "192.0.2.7"
+
+
+async def test_what_lasts_is_logged_once(
+    node: Node, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API tells the time of the last try."""
+    swarm, tries = FakeSwarm(), list[datetime.datetime]()
+    async with serving(swarm, tmp_path):
+        await node.service.join(swarm.wish)
+
+    class Clock(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Clock:
+            tries.append(cls(2026, 1, 1, tzinfo=tz) + datetime.timedelta(minutes=len(tries)))
+            return cls.fromtimestamp(tries[-1].timestamp(), tz)
+
+    monkeypatch.setattr(connection, "datetime", Clock)
+    own, believed = swarm.authority.node("swarm-manager"), Authority.new().pem
+    with refusing(own, believed, tmp_path, swarm.address), caplog.at_level(logging.WARNING):
+        await until(lambda: len(tries) > 3, "it asks again and again")
+    assert caplog.text.count("refuses this node's certificate") == 1
+    assert "at 2026-01-01 00:0" in node.service.info().error
 
 
 @pytest.mark.parametrize(

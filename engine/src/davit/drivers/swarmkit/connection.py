@@ -35,6 +35,21 @@ JOINING = "swarm-ca"
 MANAGER = "swarm-manager"
 
 _CONNECT_SECONDS = 5.0
+# What a manager says of a certificate that it does not take (RFC 8446, section 6.2), as OpenSSL's
+# reasons end, and what to do. Go says of one that is not valid yet that it has expired, and before
+# Go 1.20 of any that it is bad; OpenSSL calls one that is not valid yet bad.
+_REJOIN = (
+    "leave the swarm here (`docker swarm leave --force`), remove the node on a manager, and join "
+    "again"
+)
+_ALERTS = {
+    "CERTIFICATE_EXPIRED": "expired, or not valid yet, by the manager's clock: set the clock that "
+    f"is wrong; if none is, {_REJOIN}",
+    "BAD_CERTIFICATE": "bad: expired, or not valid yet, by the manager's clock, or not signed by "
+    f"its swarm: set the clock that is wrong; if none is, {_REJOIN}",
+    "UNKNOWN_CA": "one that its swarm's certificate authority has not signed: another swarm lives "
+    f"at this address, or the authority was replaced while this node was away: {_REJOIN}",
+}
 # X509_V_ERR_CERT_NOT_YET_VALID and …_HAS_EXPIRED, <openssl/x509_vfy.h>.
 _WRONG_TIME = (9, 10)
 _KINDS: dict[Status, type[DavitError]] = {
@@ -67,11 +82,11 @@ async def connect(
 ) -> AsyncIterator[Channel]:
     """Connect to the manager at ``host:port`` and verify it; close at the end.
 
-    The first call connects, so it is the one that fails when the manager is not there. Its chain
+    The first call connects, so it is the one that fails when the manager is another. Its chain
     is looked at beforehand, because while a swarm's authority is replaced, the certificates that
     link the new one to the old one have to be trusted by hand (see ``pki.intermediates``).
     """
-    seen = await look(address)
+    seen = await look(address, credentials)
     between = pki.intermediates(seen.chain, roots)
     context = await asyncio.to_thread(_verifying, roots + between, credentials)
     host, port = _split(address)
@@ -93,19 +108,30 @@ async def connect_unverified(address: str) -> AsyncIterator[Channel]:
         channel.close()
 
 
-async def look(address: str) -> Presented:
-    """Return what a manager presents, believing nothing of it. Raises Unavailable."""
+async def look(address: str, credentials: pki.Credentials | None = None) -> Presented:
+    """Return what a manager presents, believing nothing of it. Raises Unavailable.
+
+    credentials: what the manager shall look at, and take.
+    """
     host, port = _split(address)
+    context = await asyncio.to_thread(_blind, credentials)
     with failures(address):
-        _reader, writer = await asyncio.wait_for(
-            asyncio.open_connection(host, port, ssl=_blind(), server_hostname=JOINING),
+        reader, writer = await asyncio.wait_for(
+            asyncio.open_connection(host, port, ssl=context, server_hostname=JOINING),
             _CONNECT_SECONDS,
         )
-    try:
-        local = str(writer.get_extra_info("sockname")[0])
-        return Presented(_chain(writer.get_extra_info("ssl_object")), local)
-    finally:
-        writer.close()
+        try:
+            if credentials is not None:
+                # For a client of TLS 1.3 the handshake is over before the server has seen its
+                # certificate. Refused, it is told by the first read. It has to come before any
+                # write: what the server does not read any more has the kernel reset the connection.
+                await asyncio.wait_for(reader.read(1), _CONNECT_SECONDS)
+            local = writer.get_extra_info("sockname")
+            if local is None:
+                raise ConnectionResetError("it hangs up at once")
+            return Presented(_chain(writer.get_extra_info("ssl_object")), str(local[0]))
+        finally:
+            writer.close()
 
 
 @contextlib.contextmanager
@@ -141,16 +167,27 @@ def failures(address: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        alert = (error.reason or "").rpartition("ALERT_")[2]
+        if alert in _ALERTS:
+            now = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M}"
+            return (
+                f"at {now} UTC, this machine's time, it refuses this node's certificate as "
+                f"{_ALERTS[alert]}"
+            )
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
 
 
-def _blind() -> ssl.SSLContext:
+def _blind(credentials: pki.Credentials | None = None) -> ssl.SSLContext:
+    """Blocking with credentials."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
+    if credentials is not None:
+        _load(context, credentials)
     return context
 
 

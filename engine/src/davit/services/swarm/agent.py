@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -27,6 +28,7 @@ Describe = Callable[[Member], Coroutine[Any, Any, pb.NodeDescription]]
 
 _FIRST_MESSAGE_SECONDS = 5.0
 _DESCRIPTION_SECONDS = 20.0
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 _BACKOFF_BASE = 0.1
 _BACKOFF_MOST = 8.0
 
@@ -76,8 +78,11 @@ class Agent:
             await asyncio.sleep(random.uniform(0, pause))
 
     def _tell(self, error: str) -> None:
-        """Keep what is wrong; it is logged once, however often it comes again."""
-        if error != self.error:
+        """Keep what is wrong; it is logged once, however often it comes again.
+
+        The time that it may tell goes on.
+        """
+        if _TIME.sub("", error) != _TIME.sub("", self.error):
             logger.warning("%s", error if error.startswith("swarm") else f"swarm: {error}")
         self.error = error
 
