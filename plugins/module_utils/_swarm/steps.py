@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -53,7 +53,8 @@ class Plan:
     def shown(self, foretell: bool = True) -> dict[str, Any]:
         """The plan as playbooks see it. foretell: with the steps that are later."""
         waves = [[step for step in wave if foretell or not step.later] for wave in self.waves]
+        # Not asdict: it copies what Ansible told, and its lazy dictionaries cannot be copied so.
         return {
-            **asdict(self),
-            "waves": [[asdict(step) for step in wave] for wave in waves if wave],
+            **vars(self),
+            "waves": [[dict(vars(step)) for step in wave] for wave in waves if wave],
         }

@@ -36,3 +36,33 @@ def test_why_there_is_none() -> None:
     assert "davit_swarm_topology[0]: " in swarm_plan([{"names": "x"}], {}, [], {}, {})["refused"]
     odd = {"m1": {"davit_swarm_availability": "up"}}
     assert "not active, pause or drain" in swarm_plan(SHOP, odd, [], {"m1": FREE}, {})["refused"]
+
+
+class Lazy(dict[str, str]):
+    """Like a dictionary of Ansible's: it is made of a whole one, and of no items."""
+
+    def __init__(self, given: dict[str, str]) -> None:
+        if not isinstance(given, dict):
+            raise NotImplementedError("Direct construction of lazy containers is not supported.")
+        super().__init__(given)
+
+
+def test_labels_of_a_node_that_has_some() -> None:
+    node = {
+        "ID": "n1",
+        "Spec": {"Role": "manager", "Availability": "active", "Labels": Lazy({"a": "b"})},
+        "ManagerStatus": {"Leader": True, "Reachability": "reachable"},
+    }
+    labels = {"net.davit.swarm": "shop"}
+    facts = {
+        "node": {"state": "active", "role": "manager", "id": "n1"},
+        "cluster": {"ID": "c", "Spec": {"Labels": labels}},
+        "nodes": [node],
+    }
+    shop = [{"name": "shop", "managers": ["m1"]}]
+    planned = swarm_plan(shop, {"m1": {"davit_swarm_labels": {}}}, [], {"m1": facts}, {})
+    ((step,),) = planned["waves"]
+    assert (step["before"], step["after"]["labels"]) == (
+        {"labels": {"a": "b"}},
+        {"net.davit.host": "m1"},
+    )
