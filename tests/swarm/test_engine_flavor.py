@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.swarm.conftest import LAB, Host, Swarm, play
+from tests.swarm.conftest import Host, Swarm
+from tests.swarm.plays import LAB, Played, play
 
 _PLAYBOOK = """
 - hosts: spare
@@ -26,16 +27,18 @@ class Role:
     host: Host
     playbook: Path
 
-    def apply(self, *flags: str, fails: bool = False, **options: Any) -> str:
-        """Return what Ansible tells of this run, its recap at the end."""
-        settings = {f"davit_engine_{name}": value for name, value in options.items()}
-        words = ["--inventory", str(LAB / "inventory.yml"), *flags]
-        return play(self.playbook, settings, *words, fails=fails)
+    def refusal(self, **options: Any) -> str:
+        """Return what a run tells that has to fail."""
+        return self.apply(fails=True, **options).told
 
     def changes(self, *flags: str, **options: Any) -> int:
         """Return how many tasks have changed something."""
-        recap = self.apply(*flags, **options).rsplit("changed=", 1)[1]
-        return int(recap.split()[0])
+        return sum(self.apply(*flags, **options).changed.values())
+
+    def apply(self, *flags: str, fails: bool = False, **options: Any) -> Played:
+        settings = {f"davit_engine_{name}": value for name, value in options.items()}
+        words = ["--inventory", str(LAB / "inventory.yml"), *flags]
+        return play(self.playbook, settings, *words, fails=fails)
 
     def started(self) -> str:
         """Return since when the engine has been running."""
@@ -61,7 +64,8 @@ def test_installed_held_and_left_alone(role: Role) -> None:
     role.host.run("test", "!", "-e", "/etc/docker/daemon.json")
     role.apply()
     assert role.changes() == 0
-    assert role.changes("--check", version="20.*") == 0
+    version = role.host.run("dpkg-query", "--show", "--showformat=${Version}", "docker.io")
+    assert role.changes("--check", version=f"{version.split('.')[0]}.*") == 0
     assert role.host.run("apt-mark", "showhold") == "docker.io"
     assert role.host.run("systemctl", "is-enabled", "docker") == "enabled"
 
@@ -78,12 +82,12 @@ def test_settings_are_taken_over_or_taken_back(role: Role) -> None:
     assert role.started() != since
     assert "daemon" in role.host.run("getent", "group", "docker")
     since = role.started()
-    told = role.apply(config={**settled, "gc-grace": 60}, fails=True)
+    told = role.refusal(config={**settled, "gc-grace": 60})
     assert "gc-grace is not for hosts with Moby" in told
-    told = role.apply(config=settled, version="1.0", fails=True)
+    told = role.refusal(config=settled, version="1.0")
     assert "the versions of docker.io that this host can install are" in told
     assert role.started() == since
-    told = role.apply(config=settled, moby_config={"no-such-setting": 1}, fails=True)
+    told = role.refusal(config=settled, moby_config={"no-such-setting": 1})
     assert "It runs with the settings from before" in told
     assert "no-such-setting" in told
     assert role.info()["Labels"] == ["rack=4"]
@@ -91,7 +95,7 @@ def test_settings_are_taken_over_or_taken_back(role: Role) -> None:
 
 def test_the_other_flavor_only_where_it_is_said(role: Role) -> None:
     since = role.started()
-    told = role.apply(flavor="davit", fails=True)
+    told = role.refusal(flavor="davit")
     assert "docker.service runs here" in told
     assert "davit_engine_other" in told
     assert role.started() == since

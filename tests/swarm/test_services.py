@@ -17,9 +17,6 @@ def test_the_nodes_are_what_they_were_declared_to_be(swarm: Swarm) -> None:
 
 
 def test_placed_by_constraint_and_spread_and_scaled(swarm: Swarm) -> None:
-    # Moby counts a zone of managers only, where no task may run, when it shares tasks out.
-    for node in ("m1", "m2", "m3", "w1", "w2"):
-        swarm.docker("node", "update", "--label-add", f"zone={'b' if node == 'w2' else 'a'}", node)
     swarm.create("spread", "--replicas", "4", "--placement-pref", "spread=node.labels.zone")
     swarm.create("fixed", "--replicas", "2", "--constraint", "node.labels.zone==b")
     wait_for("spread", lambda: swarm.running("spread") == {"w1": 2, "w2": 2})
@@ -90,6 +87,7 @@ def test_secrets_and_configs(swarm: Swarm) -> None:
     swarm.docker("secret", "create", "key-1", "-", stdin="first")
     swarm.docker("secret", "create", "key-2", "-", stdin="second")
     swarm.docker("config", "create", "conf-1", "-", stdin="level=1")
+    swarm.docker("config", "create", "conf-2", "-", stdin="level=2")
     show = (
         "ls -ln /run/secrets/key; cat /run/secrets/key; echo; ls -ln /etc/conf; cat /etc/conf; echo"
     )
@@ -111,8 +109,10 @@ def test_secrets_and_configs(swarm: Swarm) -> None:
     swarm.update(
         *("web", "--secret-rm", "key-1"),
         *("--secret-add", "source=key-2,target=key,uid=1000,gid=1001,mode=0440"),
+        *("--config-rm", "conf-1"),
+        *("--config-add", "source=conf-2,target=/etc/conf,uid=7,mode=0404"),
     )
-    wait_for("rotated", lambda: ["second"] in told())
+    wait_for("rotated", lambda: all([line] in told() for line in ("second", "level=2")))
     wait_for("it runs", lambda: sum(swarm.running("web").values()) == 1)
 
 
