@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
 
-from davit.drivers.logs import segments
+from davit.drivers.logs import segments, trail
 from davit.drivers.logs.keeper import LogKeeper
 from davit.drivers.logs.reader import LogReader
 from davit.model.logs import LogLimits, LogSelection
@@ -39,6 +40,12 @@ async def rotate(writer: Writer, limits: LogLimits = LIMITS) -> None:
     await writer.reopen()
     segments.prepare(writer.log, limits)
     segments.tidy(writer.log, limits)
+
+
+def held(writer: Writer) -> int:
+    """Count the log's files that this process has open, deleted ones too."""
+    names = [os.path.realpath(path) for path in Path("/proc/self/fd").iterdir()]
+    return sum(name.startswith(str(writer.log.parent)) for name in names)
 
 
 @pytest.mark.parametrize("limits", [LIMITS, PACKED])
@@ -156,9 +163,7 @@ def test_a_reader_goes_to_the_next_file_although_conmon_goes_on_meanwhile(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segments.prepare(writer.log, LIMITS)
-    writer.write(1)
-    read = segments.inode_of(writer.log)
-    assert read is not None
+    place = trail.Trail(writer.log, deque(trail.backwards(writer.log)), follows=True)
 
     def go_on() -> None:
         segments.spare(writer.log).replace(writer.log)
@@ -173,10 +178,12 @@ def test_a_reader_goes_to_the_next_file_although_conmon_goes_on_meanwhile(
         return listed(log)
 
     monkeypatch.setattr(segments, "numbered", list_late)
-    found = segments.after(writer.log, read, 1)
-    assert found is not None
-    os.close(found[0])
-    assert found[1] == 2
+    try:
+        assert place.is_old()
+        assert place.advance()
+        assert place.part.number == 2
+    finally:
+        place.close()
 
 
 def test_a_reader_finds_what_a_listing_has_missed(
@@ -184,8 +191,7 @@ def test_a_reader_finds_what_a_listing_has_missed(
 ) -> None:
     """Names made while a directory is read may be listed or not (readdir(3))."""
     segments.prepare(writer.log, LIMITS)
-    read = segments.inode_of(writer.log)
-    assert read is not None
+    place = trail.Trail(writer.log, deque(trail.backwards(writer.log)), follows=True)
     for _ in range(2):
         segments.spare(writer.log).replace(writer.log)
         segments.prepare(writer.log, LIMITS)
@@ -193,10 +199,99 @@ def test_a_reader_finds_what_a_listing_has_missed(
     monkeypatch.setattr(
         segments, "numbered", lambda log: [file for file in listed(log) if file.number != 2]
     )
-    found = segments.after(writer.log, read, 1)
-    assert found is not None
-    os.close(found[0])
-    assert found[1] == 2
+    try:
+        assert place.is_old()
+        assert place.advance()
+        assert place.part.number == 2
+    finally:
+        place.close()
+
+
+@pytest.mark.parametrize("limits", [LIMITS, PACKED])
+@pytest.mark.parametrize("follow", [False, True])
+async def test_what_is_deleted_while_it_is_read_is_read(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, limits: LogLimits, *, follow: bool
+) -> None:
+    """Rotation deletes all files but the first one, which the reader has only begun."""
+    monkeypatch.setattr(trail, "BLOCK", 100)
+    for _ in range(3):
+        writer.write(15)
+        await rotate(writer, limits)
+    writer.write(15)
+    ended, before = asyncio.Event(), held(writer)
+    blocks = LogReader().read(writer.log, LogSelection(follow=follow), ended)
+    got = [int(text) for text in (await anext(blocks)).texts]
+    for _ in range(3):
+        await rotate(writer, limits)
+        writer.write(15)
+    assert min(file.number for file in segments.numbered(writer.log) if file.size) == 4
+    ended.set()
+    got += [int(text) for text in [text async for block in blocks for text in block.texts]]
+    assert got == list(range(105 if follow else 60))
+    assert held(writer) == before
+
+
+async def test_a_follower_holds_no_more_than_what_is_kept_and_as_much_again(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trail, "BLOCK", 100)
+    blocks = LogReader().read(writer.log, LogSelection(follow=True), asyncio.Event())
+    writer.write(1000)
+    most = 0
+    for _ in range(50):
+        await rotate(writer)
+        writer.write(15)
+        await anext(blocks)
+        most = max(most, held(writer))
+    assert isinstance(blocks, AsyncGenerator)
+    await blocks.aclose()
+    assert LIMITS.max_file < most <= 2 * LIMITS.max_file + 4
+
+
+async def test_rotation_that_ends_halfway_leaves_no_gap(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It deletes the oldest file first."""
+    for _ in range(5):
+        writer.write(15)
+        segments.prepare(writer.log, LIMITS)
+        await writer.reopen()
+    segments.prepare(writer.log, LIMITS)
+    unlink, gone = Path.unlink, list[str]()
+
+    def unlink_once(path: Path, missing_ok: bool = False) -> None:
+        if path.exists() and gone:
+            raise OSError(5, "Input/output error")
+        gone.extend([path.name] if path.exists() else [])
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink_once)
+        with pytest.raises(OSError, match="Input/output"):
+            segments.tidy(writer.log, LIMITS)
+    assert gone == ["container.log.1"]
+    assert await read(writer.log) == list(range(15, 75))
+
+
+async def test_files_deleted_while_they_are_opened_leave_no_gap(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader has opened one of three earlier files when rotation deletes all of them."""
+    for _ in range(3):
+        writer.write(15)
+        await rotate(writer)
+    writer.write(15)
+    opened = segments.open_part
+
+    def open_late(log: Path, number: int) -> tuple[int, bool]:
+        found = opened(log, number)
+        monkeypatch.undo()
+        for file in segments.numbered(log)[:3]:
+            file.path.unlink()
+        return found
+
+    monkeypatch.setattr(segments, "open_part", open_late)
+    assert await read(writer.log) == list(range(30, 60))
 
 
 async def test_the_keeper_goes_on_when_nothing_can_be_written(

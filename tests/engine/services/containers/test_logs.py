@@ -72,10 +72,11 @@ def test_a_log_keeps_within_its_limits(shared_davitd: Davitd, driver: str) -> No
     # In pieces, so that also a busy machine rotates between them.
     script = "for i in 1 2 3 4 5 6 7 8; do seq $((i*20000)) $((i*20000+19999)); sleep 0.2; done"
     run(shared_davitd, name, script, "--log-driver", driver, *limits)
-    # What is too much may go while it is read: then lines are missing in the middle.
     until(lambda: total(files(shared_davitd, name)) < 5_000_000)
     got = logs(shared_davitd, name)
-    assert got == list(range(got[0], 180_000))
+    # The first line may have begun in a file that is deleted.
+    assert got[1:] == list(range(got[1], 180_000))
+    assert f"{got[1] - 1}".endswith(f"{got[0]}")
     assert 20_000 < len(got) < 180_000
     assert logs(shared_davitd, name, "-n", "25000") == got[-25_000:]
     assert any(path.suffix == ".zst" for path in files(shared_davitd, name))

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections import deque
 from pathlib import Path
 from typing import Protocol
 
@@ -17,10 +18,11 @@ import msgspec
 
 from davit.drivers.logs import segments
 from davit.drivers.logs.k8s_file import Parser
-from davit.drivers.logs.reader import LogFile
+from davit.drivers.logs.trail import Part, Trail, backwards, close, closing_on_error
 from davit.model import times
 from davit.model.logs import LogBlock, LogRecord
 from davit.sys.inotify import Watches, first_of
+from davit.sys.threads import finish
 
 logger = logging.getLogger(__name__)
 
@@ -54,33 +56,32 @@ class Forwarder:
 
     async def forward(self, log: Path, sender: Sender, ended: asyncio.Event) -> None:
         """Send what is new, until the container has ended and all is sent."""
-        opened = await asyncio.to_thread(_open, log)
-        if opened is None:
+        trail = await finish(lambda: _open(log), close)
+        if trail is None:
             return
-        file = LogFile(log, *opened)
         parser = Parser()
         try:
             is_complete = False
             while not is_complete:
-                with self._watches.changed(file.link) as grown:
+                with self._watches.changed(trail.link) as grown:
                     while True:
                         is_last = ended.is_set()
                         grown.clear()
-                        is_old = await asyncio.to_thread(file.is_old)
-                        while data := await asyncio.to_thread(file.read):
+                        is_old = await finish(trail.is_old)
+                        while data := await finish(trail.read):
                             if not await _send(sender, parser.feed(data), ended):
                                 return
                             if parser.is_clean:
-                                await asyncio.to_thread(_save, log, file)
+                                await finish(lambda: _save(log, trail.part))
                         if is_old or is_last:
                             break
                         await first_of(grown, ended)
-                is_complete = not is_old or not await asyncio.to_thread(file.advance)
+                is_complete = not is_old or not await finish(trail.advance)
             if await _send(sender, parser.flush(), ended):
-                await asyncio.to_thread(_save, log, file)
+                await finish(lambda: _save(log, trail.part))
         finally:
             await sender.close()
-            file.close()
+            trail.close()
 
 
 async def _send(sender: Sender, block: LogBlock, ended: asyncio.Event) -> bool:
@@ -113,27 +114,27 @@ async def _send(sender: Sender, block: LogBlock, ended: asyncio.Event) -> bool:
             return True
 
 
-def _open(log: Path) -> tuple[int, int | None] | None:
+def _open(log: Path) -> Trail | None:
     """Open the log where the last sending ended; what was deleted meanwhile is left out."""
     position = _load(log)
-    files = segments.numbered(log)
-    reserved = segments.inode_of(segments.spare(log))
-    current = segments.inode_of(log)
-    if current is None:
-        return None
-    number = position.number or next((f.number for f in files if f.inode == position.inode), 0)
-    for file in files:
-        if file.inode == reserved or file.number < number:
-            continue
-        with contextlib.suppress(FileNotFoundError):
-            descriptor = segments.open_segment(file.path)
-            if file.number == number:
-                os.lseek(descriptor, position.offset, os.SEEK_SET)
-            return descriptor, file.number
-    descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
-    if current == position.inode:
-        os.lseek(descriptor, position.offset, os.SEEK_SET)
-    return descriptor, segments.number_of(log, descriptor)
+    number = position.number or next(
+        (file.number for file in segments.numbered(log) if file.inode == position.inode), 0
+    )
+    parts = deque[Part]()
+    with closing_on_error(parts):
+        for part in backwards(log):
+            if parts and part.number is not None and part.number < number:
+                os.close(part.descriptor)
+                break
+            parts.appendleft(part)
+            if part.number == number if number else part.inode == position.inode:
+                part.unpack(log.parent)
+                os.lseek(part.descriptor, position.offset, os.SEEK_SET)
+                break
+        if not parts:
+            return None
+        parts[0].unpack(log.parent)
+    return Trail(log, parts, follows=True)
 
 
 def _load(log: Path) -> Position:
@@ -143,7 +144,7 @@ def _load(log: Path) -> Position:
         return Position(0, 0, 0)
 
 
-def _save(log: Path, file: LogFile) -> None:
+def _save(log: Path, file: Part) -> None:
     """One small write, which a crash of davitd does not cut; a removed log is none to note."""
     offset = os.lseek(file.descriptor, 0, os.SEEK_CUR)
     number = file.number or segments.number_of(log, file.descriptor) or 0

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Callable, Container
 from pathlib import Path
 
-from davit.drivers.logs import segments, tail
+from davit.drivers.logs import tail
 from davit.drivers.logs.k8s_file import Parser
+from davit.drivers.logs.trail import close
 from davit.model import times
 from davit.model.logs import LogBlock, LogSelection
 from davit.model.runtime import STDERR, STDOUT
 from davit.sys.inotify import Watches, first_of
 from davit.sys.threads import finish
 
-BLOCK = 256 << 10
-"""Bytes read at a time: what a reader holds in memory, together with a line of each stream."""
 _BOTH = frozenset({STDOUT, STDERR})
 
 
@@ -35,23 +33,24 @@ class LogReader:
         Following ends when ``ended`` (set: the container does not run) is set and all is read, or
         when ``selection.until`` has passed.
         """
-        opened = await finish(lambda: tail.open_at(path, selection.tail), _close)
-        if opened is None:
+        trail = await finish(
+            lambda: tail.open_at(path, selection.tail, follows=selection.follow), close
+        )
+        if trail is None:
             return
         parser, chosen = Parser(), _choice(selection)
-        file = LogFile(path, *opened)
         try:
             while True:
                 with contextlib.ExitStack() as stack:
                     grown = asyncio.Event()
                     if selection.follow:
-                        grown = stack.enter_context(self._watches.changed(file.link))
+                        grown = stack.enter_context(self._watches.changed(trail.link))
                     while True:
                         # Both looked at before reading: what was written until then is read now.
                         is_last = not selection.follow or ended.is_set()
                         grown.clear()
-                        is_old = await asyncio.to_thread(file.is_old)
-                        while data := await asyncio.to_thread(file.read):
+                        is_old = await finish(trail.is_old)
+                        while data := await finish(trail.read):
                             block = parser.feed(data)
                             if (lines := chosen(block)).texts:
                                 yield lines
@@ -60,54 +59,12 @@ class LogReader:
                         if is_old or is_last or _has_passed(selection.until):
                             break
                         await first_of(grown, ended, timeout=_remaining(selection.until))
-                if not is_old or not await asyncio.to_thread(file.advance):
+                if not is_old or not await finish(trail.advance):
                     break
             if (lines := chosen(parser.flush())).texts:
                 yield lines
         finally:
-            file.close()
-
-
-class LogFile:
-    """The file of a log that is being read; from each, one goes on to the next. Blocking."""
-
-    def __init__(self, path: Path, descriptor: int, number: int | None) -> None:
-        self._path = path
-        self.descriptor = descriptor
-        self.number = number
-
-    @property
-    def link(self) -> Path:
-        """A name for what is open, whatever its name on the disk has become."""
-        return Path(f"/proc/self/fd/{self.descriptor}")
-
-    @property
-    def inode(self) -> int:
-        return os.fstat(self.descriptor).st_ino
-
-    def is_old(self) -> bool:
-        """Whether conmon writes to another file by now, and this one is complete."""
-        return segments.is_old(self._path, self.inode)
-
-    def read(self) -> bytes:
-        return os.read(self.descriptor, BLOCK)
-
-    def advance(self) -> bool:
-        """Go to the file that follows; False when there is none."""
-        found = segments.after(self._path, self.inode, self.number)
-        if found is None:
-            return False
-        os.close(self.descriptor)
-        self.descriptor, self.number = found
-        return True
-
-    def close(self) -> None:
-        os.close(self.descriptor)
-
-
-def _close(opened: tuple[int, int | None] | None) -> None:
-    if opened is not None:
-        os.close(opened[0])
+            trail.close()
 
 
 def _choice(selection: LogSelection) -> Callable[[LogBlock], LogBlock]:

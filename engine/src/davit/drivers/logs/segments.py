@@ -18,7 +18,6 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from davit.model.logs import LogLimits
 
@@ -62,73 +61,41 @@ def numbered(log: Path) -> list[Segment]:
     return [found[number] for number in sorted(found)]
 
 
-def earlier(log: Path, inode: int) -> list[Segment]:
-    """Return what was written before the file with this inode, oldest first."""
-    files = numbered(log)
-    number = next((file.number for file in files if file.inode == inode), None)
-    if number is None:
-        # The file that is written has no number yet: all others but the one in reserve are older.
-        reserved = inode_of(spare(log))
-        return [file for file in files if file.inode != reserved]
-    return [file for file in files if file.number < number]
-
-
-def after(log: Path, inode: int, number: int | None) -> tuple[int, int | None] | None:
-    """Open what was written after a file, which had this inode and number, and return its number.
-
-    None when that file is still the one that is written.
-    """
-    if inode_of(log) in (None, inode):
-        return None
-    files = numbered(log)
-    if number is None:
-        number = next((file.number for file in files if file.inode == inode), None)
-    if number is not None:
-        # conmon goes on meanwhile: what was the current file when this began may be an earlier one
-        # by now. The order of the numbers holds.
-        last = next((file for file in files if file.number > number), None)
-        # A listing may miss a name that is made while it is read, and have a later one.
-        for following in range(number + 1, last.number if last else 0):
-            with contextlib.suppress(FileNotFoundError):
-                return open_segment(_name(log, following)), following
-        if last and last.inode != inode_of(spare(log)):
-            with contextlib.suppress(FileNotFoundError):
-                return open_segment(last.path), last.number
-    descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
-    return descriptor, number_of(log, descriptor)
-
-
-def is_old(log: Path, inode: int) -> bool:
-    """Whether conmon has gone on to another file, or the log is gone."""
-    return inode_of(log) != inode
-
-
 def number_of(log: Path, descriptor: int) -> int | None:
     """Return the number of an open file of the log, None when it has none."""
     inode = os.fstat(descriptor).st_ino
     return next((file.number for file in numbered(log) if file.inode == inode), None)
 
 
-def open_segment(path: Path) -> int:
-    """Open an earlier file for reading; a compressed one as an unnamed uncompressed copy.
+def open_part(log: Path, number: int) -> tuple[int, bool]:
+    """Open an earlier file; return its descriptor, and whether it is compressed.
 
-    Raises FileNotFoundError when it was deleted meanwhile.
+    Raises FileNotFoundError.
     """
-    if path.suffix != _COMPRESSED:
-        try:
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            path = path.with_name(path.name + _COMPRESSED)
-    with path.open("rb") as packed:
-        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            with open(descriptor, "wb", closefd=False) as plain:
-                _unpack(packed, plain)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        except BaseException:
-            os.close(descriptor)
-            raise
-    return descriptor
+    path = _name(log, number)
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC), False
+    except FileNotFoundError:
+        return os.open(_packed(path), os.O_RDONLY | os.O_CLOEXEC), True
+
+
+def unpack(descriptor: int, directory: Path) -> int:
+    """Return an unnamed copy, not compressed, of an open file; it is read from its beginning."""
+    # Loaded with the first log that is compressed: there may be none.
+    import zstandard
+
+    plain = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        with (
+            open(descriptor, "rb", closefd=False) as packed,
+            open(plain, "wb", closefd=False) as file,
+        ):
+            zstandard.ZstdDecompressor().copy_stream(packed, file)
+        os.lseek(plain, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(plain)
+        raise
+    return plain
 
 
 def prepare(log: Path, limits: LogLimits, *, stopped: bool = False) -> None:
@@ -156,21 +123,31 @@ def tidy(log: Path, limits: LogLimits) -> None:
     files = [file for file in numbered(log) if file.number < number]
     for name in log.parent.glob(f"{log.name}.*{_COMPRESSED}.new"):
         name.unlink()
-    kept = limits.max_file - 1
-    room = kept * limits.max_size
+    kept, room = list[Segment](), (limits.max_file - 1) * limits.max_size
     for file in reversed(files):
-        if kept <= 0 or room <= 0 or not file.size:
+        if len(kept) < limits.max_file - 1 and room > 0 and file.size:
+            kept.append(file)
+            # Compressed, nobody knows how long it was: about as long as was allowed.
+            room -= file.size if file.path.suffix != _COMPRESSED else limits.max_size
+    # The oldest first: whenever this ends, and whoever reads meanwhile, no line between two is
+    # missing (see trail.py).
+    for file in files:
+        if file not in kept:
             file.path.unlink(missing_ok=True)
-            continue
-        kept -= 1
-        # Compressed, nobody knows how long it was: about as long as was allowed.
-        room -= file.size if file.path.suffix != _COMPRESSED else limits.max_size
-        if limits.compress and file.path.suffix != _COMPRESSED:
-            _compress(file.path)
+            # A crash may have left it there twice.
+            _packed(_name(log, file.number)).unlink(missing_ok=True)
+    if limits.compress:
+        for file in kept:
+            if file.path.suffix != _COMPRESSED:
+                _compress(file.path)
 
 
 def _name(log: Path, number: int) -> Path:
     return log.with_name(f"{log.name}.{number}")
+
+
+def _packed(path: Path) -> Path:
+    return path.with_name(path.name + _COMPRESSED)
 
 
 def is_full(log: Path, limits: LogLimits) -> bool:
@@ -200,23 +177,16 @@ def _lay_ready(log: Path) -> None:
         raise
 
 
-def _unpack(packed: BinaryIO, plain: BinaryIO) -> None:
-    # Loaded with the first log that is compressed: there may be none.
-    import zstandard
-
-    zstandard.ZstdDecompressor().copy_stream(packed, plain)
-
-
 def _compress(path: Path) -> None:
-    import zstandard
+    import zstandard  # as above
 
-    new = path.with_name(f"{path.name}{_COMPRESSED}.new")
+    new = _packed(path).with_suffix(f"{_COMPRESSED}.new")
     try:
         with path.open("rb") as plain, new.open("wb") as packed:
             compressor = zstandard.ZstdCompressor(level=1)
             with compressor.stream_writer(packed, closefd=False) as writer:
                 shutil.copyfileobj(plain, writer, _COPY)
-        new.replace(path.with_name(path.name + _COMPRESSED))
+        new.replace(_packed(path))
     except BaseException:
         new.unlink(missing_ok=True)
         raise

@@ -3,54 +3,41 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from pathlib import Path
 
-from davit.drivers.logs import k8s_file, segments
+from davit.drivers.logs import k8s_file
+from davit.drivers.logs.trail import Part, Trail, backwards, closing_on_error
 
 BLOCK = 64 << 10
 
 
-def open_at(log: Path, count: int | None) -> tuple[int, int | None] | None:
-    """Open the file of a log in which the last ``count`` lines begin, at their beginning.
+def open_at(log: Path, count: int | None, *, follows: bool = False) -> Trail | None:
+    """Open a log at the beginning of its last ``count`` lines; None when there is no log.
 
-    count: None for all. Return its descriptor and its number; None when there is no log. Blocking.
+    count: None for all. Blocking.
     """
-    try:
-        current = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        older = segments.earlier(log, os.fstat(current).st_ino)
-        number = segments.number_of(log, current) if older else None
-        if count is None:
-            for file in older:
-                try:
-                    first = segments.open_segment(file.path)
-                except FileNotFoundError:
-                    continue
-                os.close(current)
-                return first, file.number
-            return current, number
-        start, seen = offset(current, count, is_last=True)
-        # A line may have begun in the file before.
-        while start == 0 and count and older:
-            file = older.pop()
-            try:
-                before = segments.open_segment(file.path)
-            except FileNotFoundError:
+    parts = deque[Part]()
+    with closing_on_error(parts):
+        start, seen = 0, 0
+        for part in backwards(log):
+            parts.appendleft(part)
+            if count is None:
+                continue
+            # A line may have begun in the file before.
+            part.unpack(log.parent)
+            begin, found = offset(part.descriptor, count - seen, is_last=len(parts) == 1)
+            if len(parts) > 1 and begin == part.size:
+                os.close(parts.popleft().descriptor)
                 break
-            start, found = offset(before, count - seen)
-            if start == os.fstat(before).st_size:
-                os.close(before)
-                start = 0
+            start, seen = begin, seen + found
+            if start or not count:
                 break
-            os.close(current)
-            current, number, seen = before, file.number, seen + found
-        os.lseek(current, start, os.SEEK_SET)
-    except BaseException:
-        os.close(current)
-        raise
-    return current, number
+        if not parts:
+            return None
+        parts[0].unpack(log.parent)
+        os.lseek(parts[0].descriptor, start, os.SEEK_SET)
+    return Trail(log, parts, follows=follows)
 
 
 def offset(descriptor: int, count: int, *, is_last: bool = False) -> tuple[int, int]:
