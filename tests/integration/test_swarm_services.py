@@ -219,6 +219,35 @@ def test_tasks_that_do_not_come_up(swarm: Fleet) -> None:
     assert "rejected: No such image: absent:1" in refused["msg"]
 
 
+def test_what_is_told(swarm: Fleet, manager: Manager, worker: Davitd) -> None:
+    none = swarm.run("service_info")
+    assert (none["services"], none["missing"], none["changed"]) == ([], [], False)
+    swarm.run("service", **service(published_ports=[{"target_port": 80, "mode": "host"}]))
+    swarm.run("service", **service(name="bad", image="absent:1", wait=False))
+    _until(lambda: "rejected" in manager.states("bad"))
+    [bad, web] = swarm.run("service_info")["services"]
+    assert (web["name"], web["converged"], web["progress"]) == ("web", True, "1 of 1 tasks run")
+    assert web["spec"] == spec(swarm)
+    assert web["endpoint"]["Ports"][0]["TargetPort"] == 80
+    [task], info = web["tasks"], worker.client.get("/info").json
+    assert (task["name"], task["state"], task["error"]) == ("web.1", "running", "")
+    assert (task["node"], task["node_id"]) == (info["Name"], info["Swarm"]["NodeID"])
+    assert task["image"].partition("@")[0] == "busybox:latest"
+    assert [one["Id"] for one in worker.client.get("/containers/json").json] == [task["container"]]
+    assert task["ports"][0]["PublishedPort"]
+    assert not bad["converged"]
+    assert bad["tasks"][-1]["state"] == "rejected"
+    assert bad["tasks"][-1]["error"].startswith("No such image: absent:1")
+    some = swarm.run("service_info", names=["lost", web["id"]], check=True)
+    assert [one["name"] for one in some["services"]] == ["web"]
+    assert some["missing"] == ["lost"]
+
+
+def test_only_managers_know_services(worker: Davitd) -> None:
+    refused = Fleet("davit", worker.socket, worker.client).run("service_info", fails=True)
+    assert "is a worker, and only managers know the swarm's objects" in refused["msg"]
+
+
 def test_global_services_and_jobs(swarm: Fleet, manager: Manager) -> None:
     made = swarm.apply("service", **service(mode="global"))
     assert manager.states("web") == ["running"]
