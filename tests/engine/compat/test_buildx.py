@@ -73,6 +73,19 @@ def test_build(davitd: Davitd, source: Path) -> None:
     assert again != image
 
 
+def test_sources_of_the_cache(davitd: Davitd, source: Path) -> None:
+    """An image that lends its steps does so in addition; one that is not here is told."""
+    (source / "Dockerfile").write_text("FROM busybox\nRUN echo cached > /by-buildx\n")
+    plain = ["buildx", "build", "--progress=plain"]
+    davitd.docker(*plain, "-t", "lender:1", str(source))
+    options = ["--cache-from=nowhere:1", "--cache-from=lender:1"]
+    said = davitd.docker(*plain, *options, str(source)).stderr.decode()
+    assert "importing cache manifest from lender:1" in said
+    assert said.count("is ignored: this engine has no such image") == 1
+    assert "warning: --cache-from nowhere:1 is ignored" in said
+    assert said.count("CACHED") == 1
+
+
 def test_failures(davitd: Davitd, source: Path) -> None:
     option = f"--secret=id=token,src={source.parent / 'token'}"
     done = davitd.docker("buildx", "build", option, str(source), check=False)

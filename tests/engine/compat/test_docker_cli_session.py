@@ -97,6 +97,18 @@ def test_the_same_image_as_of_a_classic_build(
     assert classic == davitd.docker("inspect", "-f", "{{.Id}}", "session:1").stdout
 
 
+def test_sources_of_the_cache(davitd: Davitd) -> None:
+    """An image that lends its steps does so in addition; one that is not here is told."""
+    dockerfile = b"FROM busybox\nRUN echo cached > /by-session\n"
+    build(davitd, "-", stdin=dockerfile)
+    options = ["--cache-from", "nowhere:1", "--cache-from", "busybox"]
+    said = build(davitd, *options, "-", stdin=dockerfile)
+    assert "importing cache manifest from busybox" in said
+    assert said.count("this engine has no such image") == 1
+    assert "warning: --cache-from nowhere:1 is ignored" in said
+    assert said.count("CACHED") == 1
+
+
 def test_secrets(davitd: Davitd, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("not to be kept\n")
     dockerfile = b"FROM busybox\nRUN --mount=type=secret,id=token,required cat /run/secrets/token\n"

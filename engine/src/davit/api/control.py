@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.message import Message
 from grpclib.const import Cardinality, Handler, Status
@@ -41,13 +41,21 @@ class Solves(Protocol):
         ...
 
 
+class _Asked(NamedTuple):
+    """session: its ID. sources: of the cache."""
+
+    session: str
+    tags: tuple[str, ...]
+    sources: list[str]
+
+
 class _Build:
     """A solution. asked: what ``Control/Solve`` wants; returned: the image's ID."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.steps: asyncio.Queue[Step | None] = asyncio.Queue()
-        self.asked: asyncio.Future[tuple[str, tuple[str, ...]]] = loop.create_future()
+        self.asked: asyncio.Future[_Asked] = loop.create_future()
         self.returned: asyncio.Future[str] = loop.create_future()
         self.returned.add_done_callback(lambda done: done.cancelled() or done.exception())
 
@@ -95,12 +103,14 @@ class Control:
         try:
             await self._solves.arrived(wanted.session)
             tags = _tags(wanted)
+            sources = [frontend.cache_source(one.type, one.attrs) for one in wanted.cache.imports]
+            asked = _Asked(wanted.session, tags, sources)
             if wanted.frontend or wanted.definition.ByteSize():
                 image_id = await self._run(
-                    build, wanted.ref, wanted.frontend, wanted.frontend_attrs, wanted.session, tags
+                    build, wanted.ref, wanted.frontend, wanted.frontend_attrs, asked
                 )
             else:
-                build.asked.set_result((wanted.session, tags))
+                build.asked.set_result(asked)
                 image_id = await build.returned
         except DavitError as error:
             raise _refused(error) from error
@@ -129,11 +139,9 @@ class Control:
         await asyncio.wait([build.asked])
         if build.asked.cancelled():
             raise GRPCError(Status.ABORTED, "Control/Solve has said no")
-        session, tags = build.asked.result()
+        asked = build.asked.result()
         try:
-            image_id = await self._run(
-                build, ref, wanted.frontend, wanted.frontend_opt, session, tags
-            )
+            image_id = await self._run(build, ref, wanted.frontend, wanted.frontend_opt, asked)
         except DavitError as error:
             raise _refused(error) from error
         await stream.send_message(pb.BridgeSolveResponse(result=pb.Result(ref=image_id)))
@@ -154,10 +162,16 @@ class Control:
         ref: str,
         name: str,
         attributes: Mapping[str, str],
-        session: str,
-        tags: tuple[str, ...],
+        asked: _Asked,
     ) -> str:
-        request = frontend.request(name, attributes, session=session, build_id=ref, tags=tags)
+        request = frontend.request(
+            name,
+            attributes,
+            session=asked.session,
+            build_id=ref,
+            tags=asked.tags,
+            cache_from=asked.sources,
+        )
         return await self._solves.solve(request, build.steps.put_nowait)
 
     def _build(self, ref: str) -> _Build:

@@ -30,6 +30,7 @@ def request(
     session: str,
     build_id: str,
     tags: tuple[str, ...],
+    cache_from: list[str],
 ) -> BuildRequest:
     """Raises InvalidParameter, NotSupported."""
     if frontend != _FRONTEND:
@@ -46,6 +47,7 @@ def request(
         remote=attributes.get("context", ""),
         tags=tags,
         no_cache="no-cache" in attributes,
+        cache_from=cache_from,
         pull=attributes.get("image-resolve-mode") == "pull",
         force_remove=True,
         args=dict(_below(attributes, _ARG)),
@@ -72,6 +74,13 @@ def tags(exporter: str, attributes: Mapping[str, str]) -> tuple[str, ...]:
         raise NotSupported("push=true: build first, and then docker push")
     names = [Reference.parse_tag(text) for text in _list(attributes, "name") if text]
     return tuple(dict.fromkeys(names))
+
+
+def cache_source(kind: str, attributes: Mapping[str, str]) -> str:
+    """An image's name, or what else the cache is to come from, in the client's words."""
+    if kind == "registry":
+        return attributes.get("ref", "")
+    return ",".join([f"type={kind}", *(f"{name}={attributes[name]}" for name in attributes)])
 
 
 def _below(attributes: Mapping[str, str], prefix: str) -> dict[str, str]:

@@ -32,12 +32,17 @@ def _platform(image: Image) -> Platform:
 class StepCache:
     """Finds what is there already; once a step was not, nothing after it is."""
 
-    def __init__(self, images: Images, *, off: bool, sources: Sequence[str]) -> None:
-        """sources: with some, only these images and those they were made from are looked at."""
+    def __init__(
+        self, images: Images, *, off: bool, sources: Sequence[str], exclusive: bool
+    ) -> None:
+        """sources: images that lend their steps, too.
+
+        exclusive: with some, only these and those they were made from are looked at.
+        """
         self._images = images
         self._off = off
-        self._sources = self._named(sources) if sources else None
-        self._allowed = self._ancestry() if self._sources is not None else None
+        self._sources = self._named(sources)
+        self._allowed = self._ancestry() if sources and exclusive else None
 
     def find(self, parent: Image | None, step: str, wanted: Platform) -> Image | None:
         """The newest image that the same step has made of the same parent.
@@ -67,7 +72,7 @@ class StepCache:
             return False, ""
         history = parent.config.history if parent is not None else []
         layers = parent.layers if parent is not None else []
-        for image in self._sources or ():
+        for image in self._sources:
             steps = image.config.history
             if image.step or len(steps) <= len(history) or image.layers[: len(layers)] != layers:
                 continue
@@ -94,7 +99,7 @@ class StepCache:
     def _ancestry(self) -> set[str]:
         by_id = {image.id: image for image in self._images.all()}
         allowed: set[str] = set()
-        for image in self._sources or ():
+        for image in self._sources:
             one: Image | None = image
             while one is not None and one.id not in allowed:
                 allowed.add(one.id)

@@ -90,7 +90,11 @@ class Execution:
         self._keep = keep
         self._lender = lender
         self._cache = cache.StepCache(
-            needs.images, off=request.no_cache, sources=request.cache_from
+            needs.images,
+            off=request.no_cache,
+            sources=request.cache_from,
+            # For clients of BuildKit they come in addition.
+            exclusive=not request.session,
         )
         self._runner = Runner(needs, request, report, build_id)
         self._files = Files(needs, context, scratch, self.image_of, escape)

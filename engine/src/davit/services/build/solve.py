@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from davit.errors import DavitError, InvalidParameter
 from davit.model.build import LENT, UPLOADED, BuildRequest
 from davit.model.solve import Step
@@ -40,6 +42,7 @@ class Solve:
         """Build and return the image's ID. Raises DavitError."""
         trace = Trace(self._report, build_id)
         session = await self._sessions.get(request.session)
+        request = replace(request, cache_from=self._sources(request, trace))
 
         async def get_context(scratch: Path) -> Context:
             return await self._context(request, session, scratch, trace)
@@ -64,6 +67,23 @@ class Solve:
             ):
                 trace.amount(what, 0, done=True)
         return image_id
+
+    def _sources(self, request: BuildRequest, trace: Trace) -> list[str]:
+        """Return the images that lend their steps, and tell which are none; no failure."""
+        found = []
+        for source in request.cache_from:
+            trace.begin(f"importing cache manifest from {source}")
+            try:
+                self._needs.images.resolve(source)
+            except DavitError:
+                trace.end(
+                    f"warning: --cache-from {source} is ignored: this engine has no such image, "
+                    "and takes no cache from elsewhere: pull or load the image first"
+                )
+            else:
+                trace.end()
+                found.append(source)
+        return found
 
     async def _context(
         self, request: BuildRequest, session: Session, scratch: Path, trace: Trace
