@@ -20,15 +20,31 @@ def digest_of(data: bytes) -> str:
     return _SCHEME + hashlib.sha256(data).hexdigest()
 
 
-class BlobWriter:
+class Digester:
+    """Hashes and counts what is written to it."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def digest(self) -> str:
+        """Digest of what was written so far."""
+        return _SCHEME + self._hash.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        self._hash.update(data)
+        self.size += len(data)
+
+
+class BlobWriter(Digester):
     """One blob being written, and hashed on the way. Left without ``commit`` it is deleted."""
 
     def __init__(self, store: BlobStore, path: Path) -> None:
+        super().__init__()
         self._store = store
         self._path = path
         self._file = path.open("wb", buffering=0)
-        self._hash = hashlib.sha256()
-        self.size = 0
 
     def __enter__(self) -> BlobWriter:
         return self
@@ -41,14 +57,8 @@ class BlobWriter:
     ) -> None:
         self.discard()
 
-    @property
-    def digest(self) -> str:
-        """Digest of what was written so far."""
-        return _SCHEME + self._hash.hexdigest()
-
     def write(self, data: bytes) -> None:
-        self._hash.update(data)
-        self.size += len(data)
+        super().write(data)
         view = memoryview(data)
         while view:
             view = view[self._file.write(view) :]

@@ -1,6 +1,7 @@
 """Unpacked layers: one directory per diff ID, ready to be a lower directory of overlayfs.
 
-``layers/<first hex digits of the diff ID>`` is the tree and ``….json`` beside it says what it is.
+``layers/<first hex digits of the diff ID>`` is the tree, ``….json`` beside it says what it is. When
+the layer has no blob, ``….split`` is what its tar has besides the files (``drivers/tar/split``).
 The name is short because all lower directories of a mount together must fit into one page. It has
 twelve digits, one more for each other layer that has the same beginning.
 
@@ -56,8 +57,8 @@ class LayerStore:
         self._ingest.mkdir(parents=True, exist_ok=True, mode=0o700)
         empty_directory(self._ingest)
         self._boot = _BOOT.read_text().strip()
-        for entry in sorted(self._root.iterdir()):
-            name = entry.name.removesuffix(".json")
+        there = [entry.name for entry in self._root.iterdir()]
+        for name in sorted({one.removesuffix(".json").removesuffix(".split") for one in there}):
             record = self._record(name)
             try:
                 body = record.read_bytes()
@@ -96,8 +97,15 @@ class LayerStore:
         except KeyError:
             raise _missing(diff_id) from None
 
+    def split(self, diff_id: str) -> Path:
+        """What is kept of the layer's tar besides the files. Raises SystemFailure as ``path``."""
+        return split_of(self.path(diff_id))
+
     def stage(self) -> Path:
-        """Make an empty directory to unpack into. ``commit`` it or ``discard`` it."""
+        """Make an empty directory to unpack into. ``commit`` it or ``discard`` it.
+
+        What is to be kept of the tar goes where :func:`split_of` says.
+        """
         path = self._ingest / f"layer-{secrets.token_hex(8)}"
         path.mkdir()
         path.chmod(0o755)  # whatever the umask: it is the / of containers
@@ -115,6 +123,8 @@ class LayerStore:
         record = self._record(name)
         # The tree comes last: a record without one is removed at the next start.
         self._write(record, layer, durable=False)
+        with suppress(FileNotFoundError):
+            split_of(staged).rename(split_of(self._root / name))
         staged.rename(self._root / name)
         self._layers[layer.diff_id] = layer
         self._names[layer.diff_id] = name
@@ -128,6 +138,7 @@ class LayerStore:
 
     def discard(self, staged: Path) -> None:
         """Delete a staged tree. Idempotent."""
+        split_of(staged).unlink(missing_ok=True)
         remove_tree(staged)
 
     def age(self, diff_id: str) -> float:
@@ -195,9 +206,14 @@ class LayerStore:
         doomed = self._ingest / f"removed-{secrets.token_hex(8)}"
         with suppress(FileNotFoundError):
             (self._root / name).rename(doomed)
-        with suppress(FileNotFoundError):
-            self._record(name).unlink()
+        self._record(name).unlink(missing_ok=True)
+        split_of(self._root / name).unlink(missing_ok=True)
         remove_tree(doomed)
+
+
+def split_of(tree: Path) -> Path:
+    """The file beside a layer's tree that has the rest of its tar."""
+    return tree.with_name(f"{tree.name}.split")
 
 
 def _missing(diff_id: str) -> SystemFailure:

@@ -36,6 +36,11 @@ class TarReader:
         self._globals: dict[str, bytes] = {}
         self.ended = False
 
+    @property
+    def pending(self) -> int:
+        """Bytes that were read from the source and not used yet."""
+        return len(self._buffer) - self._at
+
     def __iter__(self) -> Iterator[Entry]:
         while (entry := self._next()) is not None:
             yield entry

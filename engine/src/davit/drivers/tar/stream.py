@@ -215,6 +215,18 @@ class Peeked:
         return piece
 
 
+def pieces(source: Source) -> Generator[bytes, None, None]:
+    """Read to the end, piece by piece."""
+    while data := source.read(CHUNK):
+        yield data
+
+
+def skip(source: Source, size: int) -> None:
+    """Read so many bytes, or to the end."""
+    while size and (data := source.read(min(CHUNK, size))):
+        size -= len(data)
+
+
 def drain(source: Source) -> None:
     """Read to the end."""
     while source.read(CHUNK):

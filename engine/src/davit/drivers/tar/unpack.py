@@ -20,6 +20,7 @@ from davit.drivers.tar import kinds
 from davit.drivers.tar.header import Entry
 from davit.drivers.tar.reader import TarReader
 from davit.drivers.tar.root import Root, remove, split
+from davit.drivers.tar.split import Splitter
 from davit.drivers.tar.stream import CHUNK, Source
 from davit.errors import Forbidden, InvalidParameter, SystemFailure
 
@@ -43,10 +44,13 @@ _DEVICES = {
 }
 
 
-def unpack(source: Source, directory: Path, *, whole: bool = False) -> int:
+def unpack(
+    source: Source, directory: Path, *, whole: bool = False, splitter: Splitter | None = None
+) -> int:
     """Unpack a layer into an empty directory and return the bytes of its files.
 
-    whole: refuse an archive without end mark (when no digest will tell that it is cut).
+    whole: refuse an archive without end mark (when no digest will tell that it is cut). splitter:
+    what the source is, to be told where contents stand.
 
     Raises InvalidParameter for what is no tar archive, is damaged or cut off, or has a path that
     leads out of the directory; SystemFailure when it cannot be written (disk full). Nothing outside
@@ -54,7 +58,7 @@ def unpack(source: Source, directory: Path, *, whole: bool = False) -> int:
     """
     reader = TarReader(source)
     with Root(directory) as root:
-        unpacker = TreeWriter(root, reader)
+        unpacker = TreeWriter(root, reader, splitter)
         for entry in reader:
             try:
                 unpacker.add(entry)
@@ -69,9 +73,10 @@ def unpack(source: Source, directory: Path, *, whole: bool = False) -> int:
 class TreeWriter:
     """Makes an archive's members below a directory, one after the other."""
 
-    def __init__(self, root: Root, reader: TarReader) -> None:
+    def __init__(self, root: Root, reader: TarReader, splitter: Splitter | None = None) -> None:
         self._root = root
         self._reader = reader
+        self._splitter = splitter
         self._times: dict[tuple[str, ...], int] = {}
         self.whiteouts = True
         # Whether what is made may belong to others than root without being given to them.
@@ -103,6 +108,8 @@ class TreeWriter:
             os.stat(name, dir_fd=holder, follow_symlinks=False)
         except FileNotFoundError:
             return
+        if self._splitter is not None:
+            self._splitter.give_up()
         remove(name, holder)
         self._root.forget()
 
@@ -182,6 +189,8 @@ class TreeWriter:
     def _file(self, descriptor: int, entry: Entry) -> None:
         try:
             if entry.pieces is None:
+                if self._splitter is not None:
+                    self._splitter.contents(entry.name, entry.stored, self._reader.pending)
                 self._copy(descriptor, entry.stored)
             else:
                 self._copy_pieces(descriptor, entry)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Container as Collection
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
 import msgspec
 from msgspec.structs import replace
 
-from davit.errors import Conflict, InvalidParameter
+from davit.drivers.tar.split import joined
+from davit.drivers.tar.stream import Pieces, Source
+from davit.errors import Conflict, InvalidParameter, SystemFailure
 from davit.model import codec, times
 from davit.model.config import ContainerConfig
 from davit.model.container import Container
@@ -114,6 +116,27 @@ class Content:
 
     def is_pinned(self, image_id: str) -> bool:
         return any(image_id in pinned for pinned in self._pinned)
+
+    @contextmanager
+    def blob(self, layer: Layer) -> Iterator[Source]:
+        """Give a layer's blob to read: the file, or made again from the unpacked files. Blocks.
+
+        The caller holds the layer. Raises SystemFailure when it is missing; reading does when it is
+        damaged, but tells no wrong digest.
+        """
+        path = self.blobs.path(layer.blob)
+        if path.exists():
+            with path.open("rb") as file:
+                yield file
+            return
+        try:
+            rest = self.layers.split(layer.diff_id).open("rb")
+        except FileNotFoundError:
+            raise SystemFailure(
+                f"blob {layer.blob} is missing from the store: load it again"
+            ) from None
+        with rest, closing(joined(rest, self.layers.path(layer.diff_id))) as pieces:
+            yield Pieces(pieces)
 
     async def adopt(self, staged: Staged) -> Layer:
         """Take one layer in before its image is; whoever needs it holds it. Not cut."""

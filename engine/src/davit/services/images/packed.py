@@ -42,7 +42,7 @@ class Packer:
                 self._locks.pop(diff_id, None)
 
     def _kind(self, layer: Layer) -> str:
-        with self._content.blobs.path(layer.blob).open("rb") as blob:
+        with self._content.blob(layer) as blob:
             head = blob.read(len(_ZSTD))
         if head.startswith(_GZIP):
             return "gzip"

@@ -7,13 +7,12 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 from davit.drivers.registry import upload
 from davit.drivers.registry.client import RegistryClient
 from davit.drivers.registry.repository import Repository, again
-from davit.drivers.tar.stream import CHUNK, drawn
+from davit.drivers.tar.stream import drawn, pieces, skip
 from davit.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from davit.model import ids
 from davit.model.image import Amount, Image, Layer, Progress
@@ -166,21 +165,18 @@ class Pusher:
     async def _counted(self, layer: Layer, offset: int, tell: Tell) -> AsyncIterator[bytes]:
         """Read a blob from an offset on and tell how far it is, ten times a second."""
         sent, told = offset, 0.0
-        path = self._content.blobs.path(layer.blob)
-        async with aclosing(drawn(_pieces(path, offset))) as pieces:
-            async for piece in pieces:
+        async with aclosing(drawn(self._read(layer, offset))) as blob:
+            async for piece in blob:
                 yield piece
                 sent += len(piece)
                 if time.monotonic() - told >= _PAUSE:
                     told = time.monotonic()
                     tell("Pushing", sent, layer.blob_size)
 
-
-def _pieces(path: Path, offset: int) -> Generator[bytes, None, None]:
-    with path.open("rb") as file:
-        file.seek(offset)
-        while piece := file.read(CHUNK):
-            yield piece
+    def _read(self, layer: Layer, offset: int) -> Generator[bytes, None, None]:
+        with self._content.blob(layer) as blob:
+            skip(blob, offset)
+            yield from pieces(blob)
 
 
 def _manifest(image_id: str, size: int, layers: list[tuple[Layer, str]]) -> tuple[str, bytes]:

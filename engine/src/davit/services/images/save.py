@@ -15,7 +15,7 @@ import msgspec
 
 from davit.drivers.tar.compression import decompressed
 from davit.drivers.tar.header import BLOCK
-from davit.drivers.tar.stream import CHUNK, Hashed, drawn
+from davit.drivers.tar.stream import Hashed, drawn, pieces
 from davit.errors import InvalidParameter, SystemFailure
 from davit.model import codec
 from davit.model.image import Image, Layer
@@ -106,11 +106,10 @@ def _archive(content: Content, chosen: list[Choice]) -> Generator[bytes, None, N
 
 def contents(content: Content, layer: Layer) -> Iterator[bytes]:
     """Yield a layer uncompressed; blocks. Raises SystemFailure when its blob is damaged."""
-    with content.blobs.path(layer.blob).open("rb") as blob:
+    with content.blob(layer) as blob:
         hashed = Hashed(decompressed(blob))
         try:
-            while data := hashed.read(CHUNK):
-                yield data
+            yield from pieces(hashed)
         except InvalidParameter as error:
             raise SystemFailure(f"blob {layer.blob} is damaged on disk: {error}") from None
     if hashed.digest != layer.diff_id:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from davit.drivers.tar.compression import HEAD, WIDEST, TooWide, decompressed, is_compressed
 from davit.drivers.tar.header import BLOCK
+from davit.drivers.tar.split import Splitter
 from davit.drivers.tar.stream import Hashed, Limited, Peeked, Source, drain
 from davit.drivers.tar.unpack import unpack
 from davit.errors import InvalidParameter, SystemFailure
 from davit.model.image import Layer
-from davit.store.blobs import BlobStore, BlobWriter, check_digest
-from davit.store.layers import LayerStore
+from davit.store.blobs import BlobStore, BlobWriter, Digester, check_digest
+from davit.store.layers import LayerStore, split_of
 from davit.sys.threads import Follower
 
 
 @dataclass(frozen=True)
 class Staged:
-    """A layer that is unpacked but not in the store yet."""
+    """A layer that is unpacked but not in the store yet.
+
+    blob: as it came, None when that can be made again from the tree and what is kept beside it.
+    """
 
     layer: Layer
     tree: Path
-    blob: BlobWriter
+    blob: BlobWriter | None
 
 
 class _Copied:
@@ -61,41 +67,47 @@ class Unpacker:
         Raises InvalidParameter, SystemFailure (disk full); then nothing of the layer is left.
         TooWide is raised before the stream has been read to its end.
         """
+        blobs: list[BlobWriter] = []
+
+        def blob() -> BlobWriter:
+            blobs.append(self._blobs.writer())
+            return blobs[0]
+
         try:
             tree = self._layers.stage()
-            try:
-                writer = self._blobs.writer()
-            except OSError:
-                self._layers.discard(tree)
-                raise
         except OSError as error:
             raise self.failure(error) from error
-        # Hashed and written while it is unpacked.
-        writing = Follower(writer.write, together=4)
-        copied = self._limited(_Copied(source, writing), expected)
         try:
-            try:
-                layer = self._unpack(copied, writer, tree, expected, whole, window)
-            except TooWide:
-                raise
-            except InvalidParameter:
-                # A wrong digest says more than what the damage did to the contents.
-                drain(copied)
+            peeked = Peeked(source, HEAD)
+            came = blob() if is_compressed(peeked.head) else Digester()
+            # Hashed and written while it is unpacked.
+            with closing(Follower(came.write, together=4)) as following:
+                copied = self._limited(_Copied(peeked, following), expected)
+                try:
+                    if blobs:
+                        layer = self._unpack(copied, came, tree, expected, whole, window)
+                    else:
+                        layer = self._split(copied, came, tree, whole, blob)
+                except TooWide:
+                    raise
+                except InvalidParameter:
+                    # A wrong digest says more than what the damage did to the contents.
+                    drain(copied)
+                    if expected:
+                        check_digest(f"blob {expected}", expected, came.digest)
+                    raise
                 if expected:
-                    check_digest(f"blob {expected}", expected, writer.digest)
-                raise
-            if expected:
-                check_digest(f"blob {expected}", expected, writer.digest)
+                    check_digest(f"blob {expected}", expected, came.digest)
         except BaseException as error:
-            writing.close()
-            writer.discard()
+            for writer in blobs:
+                writer.discard()
             self._layers.discard(tree)
             if isinstance(error, OSError) and not isinstance(error, ConnectionError):
                 raise self.failure(error) from error
             raise
-        writing.close()
-        writer.close()
-        return Staged(layer, tree, writer)
+        for writer in blobs:
+            writer.close()
+        return Staged(layer, tree, blobs[0] if blobs else None)
 
     def verify(self, source: Source, expected: str) -> None:
         """Read a blob that the store has already. Raises InvalidParameter for a wrong digest."""
@@ -105,13 +117,14 @@ class Unpacker:
 
     def commit(self, staged: Staged) -> None:
         """Take the layer in. It is on disk once the layers' ``sync`` has passed."""
-        if not self._blobs.has(staged.layer.blob):
+        if staged.blob is not None and not self._blobs.has(staged.layer.blob):
             staged.blob.commit(durable=False)
         self._layers.commit(staged.tree, staged.layer)
 
     def discard(self, staged: Staged) -> None:
         """Leave nothing of a layer that was not committed. Idempotent."""
-        staged.blob.discard()
+        if staged.blob is not None:
+            staged.blob.discard()
         self._layers.discard(staged.tree)
 
     def failure(self, error: OSError) -> SystemFailure:
@@ -131,31 +144,39 @@ class Unpacker:
         return Limited(source, self._limit, refusal)
 
     def _unpack(
+        self, copied: Source, came: Digester, tree: Path, name: str, whole: bool, window: int
+    ) -> Layer:
+        """Unpack a layer that is compressed."""
+        hashed = Hashed(self._limited(decompressed(copied, window), name))
+        size = unpack(hashed, tree, whole=whole)
+        drain(hashed)
+        drain(copied)
+        return Layer(
+            diff_id=hashed.digest,
+            blob=came.digest,
+            size=size,
+            tar_size=hashed.size,
+            blob_size=came.size,
+        )
+
+    def _split(
         self,
         copied: Source,
-        writer: BlobWriter,
+        came: Digester,
         tree: Path,
-        name: str,
         whole: bool,
-        window: int,
+        blob: Callable[[], BlobWriter],
     ) -> Layer:
-        peeked = Peeked(copied, HEAD)
-        if is_compressed(peeked.head):
-            hashed = Hashed(self._limited(decompressed(peeked, window), name))
-            size = unpack(hashed, tree, whole=whole)
-            drain(hashed)
-            drain(copied)
-            diff_id, tar_size = hashed.digest, hashed.size
-        else:
-            size = unpack(peeked, tree, whole=whole)
-            drain(copied)
-            diff_id, tar_size = writer.digest, writer.size
+        """Unpack a layer that is not, and keep what it takes to make its tar again."""
+        with closing(Splitter(copied, split_of(tree), tree, blob)) as splitter:
+            size = unpack(splitter, tree, whole=whole, splitter=splitter)
+            drain(splitter)
         return Layer(
-            diff_id=diff_id,
-            blob=writer.digest,
+            diff_id=came.digest,
+            blob=came.digest,
             size=size,
-            tar_size=tar_size,
-            blob_size=writer.size,
+            tar_size=came.size,
+            blob_size=came.size,
         )
 
 
