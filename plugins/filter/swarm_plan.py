@@ -40,7 +40,9 @@ options:
     type: dict
     required: true
   wishes:
-    description: Lists C(dead), C(take_over), C(rotate) and C(keys), as the role's variables say.
+    description:
+      - Lists C(dead), C(take_over), C(recover), C(rotate) and C(keys), as the role's variables
+        say.
     type: dict
     required: true
   foretell:

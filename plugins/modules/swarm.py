@@ -54,6 +54,16 @@ options:
       - Whether a manager may leave though the swarm is lost with it, or without giving up its vote where it cannot.
     type: bool
     default: false
+  force_new_cluster:
+    description:
+      - Whether a manager whose swarm has lost its quorum begins it anew as its only manager. Services, secrets, configs
+        and workers stay; the other managers are forgotten, and none of them may come back but by leaving with O(force).
+      - Where the swarm has a leader, or elects one within 30 seconds, nothing is done.
+      - It keeps the address by which it is known, unless O(advertise_addr) is given. Give O(listen_addr),
+        O(data_path_addr) and O(autolock) again if they are not the defaults.
+      - Moby cannot do it with a swarm that is autolocked; that is refused.
+    type: bool
+    default: false
   unlock_key:
     description: Key with which to unlock a locked manager.
     type: str
@@ -90,6 +100,28 @@ options:
   node_cert_expiry:
     description: How long the nodes' certificates are valid, for example V(720h).
     type: str
+  external_cas:
+    description:
+      - Certificate authorities which sign the nodes' certificates in place of the managers, all of them. An empty list
+        has the managers sign again.
+    type: list
+    elements: dict
+    suboptions:
+      url:
+        description: Where requests for certificates are sent.
+        type: str
+        required: true
+      protocol:
+        description: What is spoken there.
+        type: str
+        choices: [cfssl]
+        default: cfssl
+      options:
+        description: Options of the protocol, names and values.
+        type: dict
+      ca_cert:
+        description: Its root certificate in PEM, for one with another root than the swarm's.
+        type: str
   task_history_limit:
     description: How many ended tasks to keep for each that runs.
     type: int
@@ -159,6 +191,10 @@ EXAMPLES = r"""
     rotate_worker_token: true
     rotate_manager_token: true
 
+- name: Begin a swarm anew whose other managers are gone for good
+  davit.fleet.swarm:
+    force_new_cluster: true
+
 - name: Leave
   davit.fleet.swarm:
     state: absent
@@ -196,19 +232,20 @@ from ansible_collections.davit.fleet.plugins.module_utils._swarm import (
     info,
     run,
 )
+from ansible_collections.davit.fleet.plugins.module_utils._swarm.options import ARGUMENTS
 
 
 def main() -> None:
     module = _module.make(
-        cluster.ARGUMENTS,
+        ARGUMENTS,
         required_together=[("join_token", "remote_addrs")],
     )
-    options = _module.options(module, cluster.ARGUMENTS)
+    options = _module.options(module, ARGUMENTS)
     patience = options["wait_timeout"]
 
     def decide(engine):
         waits = 0 if module.check_mode else patience
-        facts = cluster_apply.ask(engine, options["remote_addrs"] or [], waits)
+        facts = cluster_apply.ask(engine, options, waits)
         return cluster.plan(options, facts)
 
     def apply(engine, action):

@@ -153,3 +153,53 @@ def test_locked(first: Fleet, hosts: list[Manager]) -> None:
     assert verbs(done) == ["unlock", "update"]
     assert key not in str(done)
     assert not first.run("swarm", unlock_key=key, autolock=False)["changed"]
+
+
+def test_external_authorities(first: Fleet, hosts: list[Manager]) -> None:
+    _begin(hosts[0])
+    given = {"url": "https://192.0.2.1/sign", "options": {"profile": "node"}}
+    first.apply("swarm", external_cas=[given])
+    (shown,) = first.client.get("/swarm").json["Spec"]["CAConfig"]["ExternalCAs"]
+    assert (shown["URL"], shown["Options"]) == (given["url"], given["options"])
+    # What is not given stays.
+    assert not first.run("swarm")["changed"]
+    first.apply("swarm", external_cas=[])
+
+
+def test_a_lost_quorum(first: Fleet, second: Fleet, hosts: list[Manager]) -> None:
+    way = _begin(hosts[0], labels={"stage": "test"})
+    second.run("swarm", **{**way, "join_token": hosts[0].token("manager")})
+    first.run("secret", name="kept", data="one")
+    identity = first.client.get("/swarm").json["ID"]
+    assert not first.run("swarm", force_new_cluster=True)["changed"]
+    hosts[1].kill()
+    try:
+        # Not 30 s, which an election may take: there is nobody to take part in one.
+        patience = {"wait_timeout": 10}
+        refused = first.run("swarm", fails=True)
+        assert "has no leader" in refused["msg"]
+        told = first.run("swarm", check=True, force_new_cluster=True, **patience)
+        assert verbs(told) == ["recover"]
+        done = first.run("swarm", force_new_cluster=True, task_history_limit=3, **patience)
+        assert verbs(done) == ["recover", "update"]
+        assert done["cluster_id"] == identity
+        assert first.client.get("/swarm").json["Spec"]["Labels"] == {"stage": "test"}
+        assert [item["Spec"]["Name"] for item in first.client.get("/secrets").json] == ["kept.1"]
+        assert not first.run("swarm", force_new_cluster=True, task_history_limit=3)["changed"]
+    finally:
+        hosts[1].start()
+
+
+def test_an_autolocked_swarm_does_not_begin_anew(
+    first: Fleet, second: Fleet, hosts: list[Manager]
+) -> None:
+    """Moby would forget its manager: so it has to be seen before."""
+    way = _begin(hosts[0], autolock=True)
+    second.run("swarm", **{**way, "join_token": hosts[0].token("manager")})
+    hosts[1].kill()
+    try:
+        refused = first.run("swarm", fails=True, force_new_cluster=True, wait_timeout=10)
+        assert "this swarm is autolocked" in refused["msg"]
+        assert first.run("swarm_info")["node"]["role"] == "manager"
+    finally:
+        hosts[1].start()

@@ -2,109 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.engine.client import Client
-from tests.engine.conftest import new_davitd
-from tests.engine.swarmbed import Manager, managers
-from tests.integration.conftest import COLLECTIONS
-
-_PLAYBOOK = Path(__file__).parents[2] / "playbooks/swarm.yml"
-_RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.M)
-_KEYS = re.compile(r"SWMTKN-|SWMKEY-")
-
-
-@dataclass
-class Fleet:
-    """Hosts of an inventory, each with an engine of its own behind a socket of this machine."""
-
-    root: Path
-    hosts: dict[str, Client]
-    variables: dict[str, dict[str, Any]]
-    machines: dict[str, Manager]
-    topology: list[dict[str, Any]] = field(default_factory=list)
-
-    def play(self, *flags: str, fails: bool = False, **extra: Any) -> tuple[str, int]:
-        """Run the playbook; return what it printed, and how often something changed."""
-        inventory = self.root / "hosts.json"
-        inventory.write_text(json.dumps({"all": {"hosts": self.variables}}))
-        variables = {"davit_swarm_topology": self.topology, "ansible_become": False, **extra}
-        done = subprocess.run(
-            [
-                *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory)),
-                *("-e", json.dumps(variables), "--diff", str(_PLAYBOOK), *flags),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env={
-                **os.environ,
-                "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-                "ANSIBLE_NOCOLOR": "1",
-                "ANSIBLE_PIPELINING": "1",
-                "ANSIBLE_FORKS": "6",
-            },
-        )
-        shown = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, shown
-        assert not _KEYS.search(shown)
-        return shown, sum(int(changed) for _host, changed, _u, _f in _RECAP.findall(shown))
-
-    def settled(self, *flags: str) -> None:
-        """Nothing is left to do, and check mode says so, too."""
-        shown, changed = self.play(*flags)
-        assert changed == 0, shown
-
-    def info(self, host: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.hosts[host].get("/info").json["Swarm"]
-        return found
-
-    def nodes(self, manager: str) -> dict[str, tuple[str, str]]:
-        """Role and availability of a swarm's nodes, by the host that each is."""
-        ids = {self.info(host)["NodeID"]: host for host in self.hosts}
-        return {
-            ids.get(node["ID"], node["ID"]): (node["Spec"]["Role"], node["Spec"]["Availability"])
-            for node in self.hosts[manager].get("/nodes").json
-        }
-
-    def managers(self, manager: str) -> set[str]:
-        return {host for host, (role, _a) in self.nodes(manager).items() if role == "manager"}
+from tests.integration.swarmfleet import LOCAL, Fleet, fleet_of_four, until
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with managers(3) as machines, new_davitd() as worker:
-        for machine in machines:
-            assert machine.client.post("/swarm/leave", force=True).status == 200
-        names = dict(zip(("m1", "m2", "m3"), machines, strict=True))
-        common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-        sockets = {**{name: item.socket for name, item in names.items()}, "w1": worker.socket}
-        variables: dict[str, dict[str, Any]] = {
-            name: {**common, "davit_swarm_engine": {"engine_host": f"unix://{path}"}}
-            for name, path in sockets.items()
-        }
-        for name, machine in names.items():
-            variables[name]["davit_swarm_advertise_addr"] = machine.address
-        variables["w1"]["davit_swarm_advertise_addr"] = machines[0].host
-        clients = {name: Client(path, "v1.41") for name, path in sockets.items()}
-        yield Fleet(tmp_path_factory.mktemp("fleet"), clients, variables, names)
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with fleet_of_four(tmp_path_factory.mktemp("fleet")) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def fleet(engines: Fleet) -> Fleet:
+    """The hosts, in no swarm."""
+    engines.reset()
+    return engines
 
 
 def test_hosts_that_do_not_answer(tmp_path: Path) -> None:
     """A manager is an error, a worker waits; neither ends the play as if all were well."""
-    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     closed = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
-    variables = {"m1": {**local, "davit_swarm_engine": {"engine_host": f"unix://{tmp_path}/s"}}}
+    variables = {"m1": {**LOCAL, "davit_swarm_engine": {"engine_host": f"unix://{tmp_path}/s"}}}
     fleet = Fleet(tmp_path, {}, {**variables, "x": closed}, {})
     fleet.topology = [{"name": "shop", "managers": ["m1", "x"]}]
     shown, _changed = fleet.play("--check", fails=True)
@@ -122,39 +45,168 @@ def test_a_life_of_swarms(fleet: Fleet) -> None:
     shop: dict[str, Any] = {"name": "shop", "managers": ["m1"], "workers": ["w1"]}
     shop["task_history_limit"] = 2
     fleet.topology = [shop]
-    fleet.variables["w1"].update(
-        davit_swarm_labels={"disk": "nvme"}, davit_swarm_availability="pause"
-    )
+    own = {"davit_swarm_labels": {"disk": "nvme"}, "davit_swarm_availability": "pause"}
+    fleet.variables["w1"].update(own)
 
-    # Before there is anything, check mode foretells it all.
-    shown, changed = fleet.play("--check")
-    assert changed >= 3, shown
-    assert "begin m1" in shown
-    assert fleet.info("m1")["LocalNodeState"] == "inactive"
-    fleet.play()
+    steps = fleet.change()
+    assert steps == ["shop: begin m1", "shop: join w1", "shop: set m1, w1"]
     assert fleet.nodes("m1") == {"m1": ("manager", "active"), "w1": ("worker", "pause")}
     labels = [node["Spec"]["Labels"].get("disk") for node in fleet.hosts["m1"].get("/nodes").json]
     assert sorted(labels, key=str) == [None, "nvme"]
-    fleet.settled()
+    fleet.settle()
 
     # From one manager to three.
     shop["managers"] = ["m1", "m2", "m3"]
-    fleet.play()
+    fleet.change()
     assert fleet.managers("m3") == {"m1", "m2", "m3"}
-    fleet.settled("--check")
+    fleet.settle("--check")
 
     # One manager is replaced, another begins a swarm of its own, and the worker goes over to that.
     mill: dict[str, Any] = {"name": "mill", "managers": ["m2"], "workers": ["w1"]}
     shop.update(managers=["m3"], workers=["m1"])
     fleet.topology = [shop, mill]
-    fleet.play()
+    fleet.change()
     assert fleet.managers("m3") == {"m3"}
     assert fleet.nodes("m3").keys() == {"m1", "m3"}
     assert fleet.nodes("m2").keys() == {"m2", "w1"}
-    fleet.settled()
+    fleet.settle()
 
     # All ends.
     shop["state"] = mill["state"] = "absent"
-    fleet.play()
+    fleet.change()
     assert {fleet.info(host)["LocalNodeState"] for host in fleet.hosts} == {"inactive"}
-    fleet.settled("--check")
+    fleet.settle("--check")
+    for name in own:
+        del fleet.variables["w1"][name]
+
+
+def test_a_node_of_another_swarm_is_an_error(fleet: Fleet) -> None:
+    fleet.form("mill", ["m2"], ["w1"])
+    fleet.topology = [{"name": "shop", "managers": ["m1"], "workers": ["m2", "w1"]}]
+    identity = fleet.hosts["m2"].get("/swarm").json["ID"]
+    shown = fleet.refuse()
+    assert "these hosts are in another swarm than the declared one" in shown
+    assert f"m2 (a manager of the swarm {identity})" in shown
+    assert f"w1 (a node of the swarm {identity})" in shown
+    # The worker would be left alone.
+    shown = fleet.refuse(davit_swarm_take_over=["m2"])
+    assert "it is the last manager there, and others would be left alone: w1" in shown
+    wishes: dict[str, Any] = {"davit_swarm_take_over": ["m2", "w1"]}
+    fleet.change(**wishes)
+    assert fleet.nodes("m1").keys() == {"m1", "m2", "w1"}
+    assert fleet.managers("m1") == {"m1"}
+    fleet.settle(**wishes)
+
+
+def test_a_dead_manager_is_replaced(fleet: Fleet) -> None:
+    shop = fleet.form("shop", ["m1", "m2", "m3"], ["w1"])
+    fleet.topology = [shop]
+    lost = fleet.info("m3")["NodeID"]
+    fleet.machines["m3"].kill()
+    assert "managers do not answer: m3" in fleet.refuse()
+    assert until(lambda: _standing(fleet, "m1", lost) == ("down", "unreachable"))
+    # The machine comes back as a new one, by another name.
+    fleet.reinstall("m3")
+    fleet.variables["m4"] = fleet.variables["m3"]
+    fleet.variables["m3"] = {**LOCAL, "davit_swarm_engine": {"engine_host": "unix:///nowhere"}}
+    try:
+        shop["managers"] = ["m1", "m2", "m4"]
+        wishes: dict[str, Any] = {"davit_swarm_dead": ["m3"]}
+        steps = fleet.change(**wishes)
+        assert steps == ["shop: remove m3", "shop: join m4", "shop: set m4"]
+        assert lost not in fleet.nodes("m1")
+        assert fleet.managers("m1") == {"m1", "m2", "m3"}
+        # It is not said of the living, and can be said again of the dead.
+        fleet.settle(**wishes)
+        shown = fleet.refuse(davit_swarm_dead=["m2"])
+        assert "davit_swarm_dead names m2, but these hosts answer" in shown
+    finally:
+        fleet.variables["m3"] = fleet.variables.pop("m4")
+
+
+def test_locked_managers(fleet: Fleet) -> None:
+    """One that was started anew gets the key from another; when all were, the user has it."""
+    lock: dict[str, Any] = {"EncryptionConfig": {"AutoLockManagers": True}}
+    shop = fleet.form("shop", ["m1", "m2", "m3"], **lock)
+    fleet.topology = [{**shop, "autolock": True}]
+    fleet.restart("m3")
+    assert until(lambda: fleet.info("m3")["LocalNodeState"] == "locked")
+    assert fleet.change() == ["shop: unlock m3"]
+    assert fleet.info("m3")["LocalNodeState"] == "active"
+    fleet.settle("--check")
+
+    key = fleet.keys("m1")["Unlock"]
+    for name in shop["managers"]:
+        fleet.restart(name)
+    assert until(lambda: all(_is_locked(fleet, name) for name in shop["managers"]))
+    assert "no other manager can tell the key" in fleet.refuse()
+    wishes: dict[str, Any] = {"davit_swarm_unlock_keys": {"shop": key}}
+    assert fleet.change(**wishes) == ["shop: unlock m1, m2, m3"]
+    assert fleet.managers("m2") == {"m1", "m2", "m3"}
+    fleet.settle(**wishes)
+
+
+def test_keys_and_authority_made_anew(fleet: Fleet) -> None:
+    shop = fleet.form("shop", ["m1"], ["w1"], EncryptionConfig={"AutoLockManagers": True})
+    fleet.topology = [{**shop, "autolock": True}]
+    before, root = fleet.keys("m1"), _root(fleet)
+    names = ["worker_token", "manager_token", "unlock_key", "ca"]
+    fleet.change(davit_swarm_rotate=names)
+    after = fleet.keys("m1")
+    assert not set(before.values()) & set(after.values())
+    # It goes on behind the answer, until the worker has its certificate from the new authority.
+    assert until(lambda: _root(fleet) not in ("", root))
+    assert fleet.info("w1")["LocalNodeState"] == "active"
+    fleet.settle()
+    assert fleet.keys("m1")["Unlock"] == after["Unlock"]
+
+
+@pytest.mark.timeout(300)
+def test_a_lost_quorum(fleet: Fleet) -> None:
+    shop = fleet.form("shop", ["m1", "m2", "m3"], ["w1"])
+    fleet.topology = [shop]
+    config = {"Name": "kept", "Data": "aGVsbG8="}
+    assert fleet.hosts["m1"].post("/configs/create", config).status == 201
+    # The power fails, and only one of them comes back.
+    for name in ("m2", "m3"):
+        fleet.machines[name].kill()
+    fleet.restart("m1")
+    dead: dict[str, Any] = {"davit_swarm_dead": ["m2", "m3"]}
+    shown = fleet.refuse(**dead)
+    assert "shop has no leader" in shown
+    assert "of its 3 managers 1 answer (m1), and it needs 2" in shown
+
+    wishes: dict[str, Any] = {**dead, "davit_swarm_recover": ["m1"]}
+    steps = fleet.change(later=True, **wishes)
+    assert steps == ["shop: recover m1", "shop: remove m2", "shop: remove m3"]
+    assert fleet.nodes("m1").keys() == {"m1", "w1"}
+    names = [item["Spec"]["Name"] for item in fleet.hosts["m1"].get("/configs").json]
+    assert names == ["kept"]
+    fleet.settle(**wishes)
+
+    # A former manager comes back, and still waits for the others.
+    fleet.machines["m2"].start()
+    dead = {"davit_swarm_dead": ["m3"]}
+    assert "m2 (a manager of a swarm without a leader)" in fleet.refuse(**dead)
+    fleet.change(**dead, davit_swarm_take_over=["m2"])
+    assert fleet.managers("m1") == {"m1", "m2"}
+    fleet.settle("--check", **dead)
+
+
+def _standing(fleet: Fleet, manager: str, identity: str) -> tuple[str, str]:
+    """State and reachability of a node, as a manager tells them."""
+    answer = fleet.hosts[manager].get(f"/nodes/{identity}")
+    if answer.status != 200:
+        return ("", "")
+    node = answer.json
+    return (node["Status"]["State"], node.get("ManagerStatus", {}).get("Reachability", ""))
+
+
+def _is_locked(fleet: Fleet, host: str) -> bool:
+    return bool(fleet.info(host)["LocalNodeState"] == "locked")
+
+
+def _root(fleet: Fleet) -> str:
+    """The authority's certificate; empty while it is being replaced."""
+    cluster = fleet.hosts["m1"].get("/swarm").json
+    return "" if cluster["RootRotationInProgress"] else str(cluster["TLSInfo"]["TrustRoot"])

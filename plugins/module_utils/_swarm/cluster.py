@@ -10,78 +10,16 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.davit.fleet.plugins.module_utils import _fields, _units
+from ansible_collections.davit.fleet.plugins.module_utils import _fields
 from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetError, Invalid
 from ansible_collections.davit.fleet.plugins.module_utils._plan import Action
 from ansible_collections.davit.fleet.plugins.module_utils._swarm.nodes import check_quorum
-
-_NUMBER = {"type": "int"}
-_TEXT = {"type": "str"}
-_FLAG = {"type": "bool", "default": False}
-
-
-def _texts(value: dict[str, Any]) -> dict[str, str]:
-    return {key: str(item) for key, item in value.items()}
-
-
-SETTINGS = [
-    _fields.Field("autolock", {"type": "bool"}, "EncryptionConfig.AutoLockManagers"),
-    _fields.Field("labels", {"type": "dict"}, "Labels", encode=_texts),
-    _fields.Field("node_cert_expiry", _TEXT, "CAConfig.NodeCertExpiry", encode=_units.duration),
-    _fields.Field("task_history_limit", _NUMBER, "Orchestration.TaskHistoryRetentionLimit"),
-    _fields.Field(
-        "dispatcher_heartbeat", _TEXT, "Dispatcher.HeartbeatPeriod", encode=_units.duration
-    ),
-    _fields.Field("snapshot_interval", _NUMBER, "Raft.SnapshotInterval"),
-    _fields.Field("keep_old_snapshots", _NUMBER, "Raft.KeepOldSnapshots"),
-    _fields.Field("log_entries_for_slow_followers", _NUMBER, "Raft.LogEntriesForSlowFollowers"),
-    _fields.Field("election_tick", _NUMBER, "Raft.ElectionTick"),
-    _fields.Field("heartbeat_tick", _NUMBER, "Raft.HeartbeatTick"),
-]
-"""What can be changed while the swarm lives; the paths are those of its spec."""
-
-SETTING_NAMES = frozenset(row.name for row in SETTINGS)
-
-FIXED = [
-    _fields.Field(
-        "default_addr_pool", {"type": "list", "elements": "str"}, "DefaultAddrPool", canon=list
-    ),
-    _fields.Field("subnet_size", _NUMBER, "SubnetSize"),
-    _fields.Field("data_path_port", _NUMBER, "DataPathPort"),
-]
-"""What a swarm has from its beginning; the paths are those of both init's body and ``/swarm``."""
-
-LOCAL = [
-    _fields.Field("advertise_addr", _TEXT, "AdvertiseAddr"),
-    _fields.Field("listen_addr", {"type": "str", "default": "0.0.0.0:2377"}, "ListenAddr"),
-    _fields.Field("data_path_addr", _TEXT, "DataPathAddr"),
-    _fields.Field(
-        "availability", {"type": "str", "choices": ["active", "drain", "pause"]}, "Availability"
-    ),
-]
-"""What a node brings into the swarm."""
-
-ROTATIONS = {
-    "rotate_worker_token": "rotateWorkerToken",
-    "rotate_manager_token": "rotateManagerToken",
-    "rotate_unlock_key": "rotateManagerUnlockKey",
-}
-
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-    "remote_addrs": {"type": "list", "elements": "str"},
-    "join_token": {"type": "str", "no_log": True},
-    "cluster_id": {"type": "str"},
-    "node_ids": {"type": "list", "elements": "str"},
-    "rejoin": _FLAG,
-    "force": _FLAG,
-    "unlock_key": {"type": "str", "no_log": True},
-    **{name: {**_FLAG, "no_log": False} for name in ROTATIONS},
-    "rotate_ca": _FLAG,
-    "return_tokens": {**_FLAG, "no_log": False},
-    "wait_timeout": {"type": "int", "default": 120},
-    **{row.name: row.spec for row in (*LOCAL, *FIXED, *SETTINGS)},
-}
+from ansible_collections.davit.fleet.plugins.module_utils._swarm.options import (
+    FIXED,
+    LOCAL,
+    ROTATIONS,
+    SETTINGS,
+)
 
 _TOKEN = re.compile(r"SWMTKN-(?:1|2-[01])-([0-9a-z]{50})-[0-9a-z]{25}")
 
@@ -92,13 +30,14 @@ class Facts:
 
     node: ``Swarm`` of its info. cluster: its answer to ``/swarm``, None but on a manager. nodes:
     None when that is no manager, or one without a leader. addresses: the declared remote_addrs as
-    addresses without ports.
+    addresses without ports. encrypted: whether the key of this node is, as autolock has it.
     """
 
     node: dict[str, Any]
     cluster: dict[str, Any] | None = None
     nodes: list[dict[str, Any]] | None = None
     addresses: frozenset[str] = field(default_factory=frozenset)
+    encrypted: bool = False
 
     @property
     def state(self) -> str:
@@ -107,6 +46,11 @@ class Facts:
     @property
     def manages(self) -> bool:
         return bool(self.node.get("ControlAvailable"))
+
+    @property
+    def leaderless(self) -> bool:
+        """A manager of a swarm that cannot decide."""
+        return self.manages and self.nodes is None
 
 
 def plan(options: dict[str, Any], facts: Facts) -> list[Action]:
@@ -122,6 +66,10 @@ def plan(options: dict[str, Any], facts: Facts) -> list[Action]:
         before, after = {"state": "locked"}, {"state": "active"}
         data = {"key": options["unlock_key"], "replan": True}
         return [_action("unlock", before, after, data)]
+    if options["force_new_cluster"]:
+        _check_recovery(options, facts)
+        if facts.leaderless:
+            return [_recovery(options, facts)]
     if facts.state == "inactive":
         return [_join(options) if joins else _init(options)]
     problem = _broken(facts) or _stranger(options, facts)
@@ -129,6 +77,11 @@ def plan(options: dict[str, Any], facts: Facts) -> list[Action]:
         return _rejoining(options, facts, problem)
     if joins:
         return []
+    if facts.leaderless:
+        raise FleetError(
+            "this manager's swarm has no leader, so nothing can be changed: start the other "
+            "managers, or set force_new_cluster if they are gone for good"
+        )
     if not facts.manages or facts.cluster is None:
         raise FleetError(
             "this host is a worker of a swarm, and cannot begin one: give remote_addrs and "
@@ -184,6 +137,34 @@ def _join(options: dict[str, Any]) -> Action:
     after["remote_addrs"] = options["remote_addrs"]
     before = {"state": "absent"}
     return _action("join", before, {"state": "present", **after}, {"body": body})
+
+
+def _check_recovery(options: dict[str, Any], facts: Facts) -> None:
+    if options["join_token"] is not None:
+        raise Invalid("force_new_cluster: of a manager that lives, not of a node that joins")
+    if facts.state == "inactive":
+        raise FleetError(
+            "force_new_cluster: this host is in no swarm; without it, a new one begins here"
+        )
+    if facts.leaderless and facts.encrypted:
+        raise FleetError(
+            "force_new_cluster: this swarm is autolocked, and Moby cannot begin such a one anew "
+            "(it would forget this manager until its next start); start the other managers, and "
+            "unlock them"
+        )
+
+
+def _recovery(options: dict[str, Any], facts: Facts) -> Action:
+    """Begin the swarm anew from here, at the address that its other nodes know."""
+    body = {**_fields.body(LOCAL, options), "ForceNewCluster": True}
+    identity = facts.node.get("NodeID")
+    known = {item.get("NodeID"): item["Addr"] for item in facts.node.get("RemoteManagers") or []}
+    body.setdefault("AdvertiseAddr", known.get(identity) or facts.node.get("NodeAddr") or "")
+    # The engine takes the rest of a running swarm's settings over, but not this one.
+    if options["autolock"] is not None:
+        body["Spec"] = _fields.body([row for row in SETTINGS if row.name == "autolock"], options)
+    before, after = {"managers": sorted(known.values())}, {"managers": [body["AdvertiseAddr"]]}
+    return _action("recover", before, after, {"body": body, "replan": True})
 
 
 def _broken(facts: Facts) -> str:

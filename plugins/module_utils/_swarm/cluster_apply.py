@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from typing import Any
 
@@ -18,26 +19,40 @@ from ansible_collections.davit.fleet.plugins.module_utils._swarm.cluster import 
 # An engine waits 20 s for a join before it says that it goes on in the background.
 _JOIN = 30
 _LEAVE = 60
+# Moby elects after some 10 s without a leader's heartbeat, and may need more than one turn.
+_ELECTION = 30
+_KEY = "swarm/certificates/swarm-node.key"
 
 
-def ask(engine: Engine, remote_addrs: list[str], patience: int) -> Facts:
+def ask(engine: Engine, options: dict[str, Any], patience: int) -> Facts:
     """patience: seconds to wait for a join that goes on."""
-    run.wait(patience, lambda: run.membership(engine).get("LocalNodeState") != "pending")
+    remote_addrs = options["remote_addrs"] or []
+    encrypted = False
+    if options["force_new_cluster"]:
+        # Managers that elect another leader have none for a while; to take that for the end of
+        # their swarm would be the end of it.
+        patience = min(_ELECTION, options["wait_timeout"])
+        run.wait(patience, lambda: not _is_leaderless(engine))
+        encrypted = _is_encrypted(engine)
+    else:
+        run.wait(patience, lambda: run.membership(engine).get("LocalNodeState") != "pending")
     node = run.membership(engine)
     addresses = frozenset(address for given in remote_addrs for address in _resolved(host(given)))
     if not run.is_manager(node):
-        return Facts(node, addresses=addresses)
+        return Facts(node, addresses=addresses, encrypted=encrypted)
     try:
         return Facts(node, engine.get("swarm"), engine.get("nodes"), addresses)
     except EngineError:
         # Without a leader it knows no more than what its info tells.
-        return Facts(node, node.get("Cluster"), None, addresses)
+        return Facts(node, node.get("Cluster"), None, addresses, encrypted)
 
 
 def apply(engine: Engine, action: Action, patience: int) -> None:
     """patience: seconds to wait for each effect. Raises FleetError when it does not come."""
     data = action.data
-    if action.verb == "init":
+    if action.verb == "recover":
+        _recover(engine, data["body"], patience)
+    elif action.verb == "init":
         engine.post("swarm", "init", body=data["body"], patience=_JOIN)
     elif action.verb == "join":
         _join(engine, data["body"], patience)
@@ -50,6 +65,40 @@ def apply(engine: Engine, action: Action, patience: int) -> None:
         _update(engine, data)
     else:
         nodes_apply.apply(engine, action, patience)
+
+
+def _is_leaderless(engine: Engine) -> bool:
+    if not run.membership(engine).get("ControlAvailable"):
+        return False
+    try:
+        engine.get("swarm")
+    except EngineError:
+        return True
+    return False
+
+
+def _is_encrypted(engine: Engine) -> bool:
+    """Whether a manager's key is locked away. Without a leader, only its file can tell."""
+    root = (engine.get("info") or {}).get("DockerRootDir") or ""
+    try:
+        with open(os.path.join(root, _KEY), encoding="ascii", errors="replace") as file:
+            return "ENCRYPTED" in file.read()
+    except OSError:
+        return False
+
+
+def _recover(engine: Engine, body: dict[str, Any], patience: int) -> None:
+    try:
+        engine.post("swarm", "init", body=body, patience=_JOIN)
+    except EngineError as error:
+        if run.membership(engine).get("LocalNodeState") != "inactive":
+            raise
+        raise FleetError(
+            f"the swarm did not begin anew ({error.message}), and the engine does not know of it "
+            "until it is started again; its state is still on the disk"
+        ) from None
+    if not run.wait(patience, lambda: not _is_leaderless(engine)):
+        raise FleetError(f"the swarm that began anew has no leader after {patience} s")
 
 
 def _resolved(name: str) -> set[str]:

@@ -20,16 +20,23 @@ from ansible_collections.davit.fleet.plugins.module_utils._swarm.topology import
 _GONE = {"state": "absent"}
 
 
-def bury(plan: Plan, live: Live, hosts: dict[str, Host], dead: tuple[str, ...]) -> None:
-    """Remove nodes of the dead, and former lives of hosts that have another node now."""
+def bury(
+    plan: Plan, live: Live, hosts: dict[str, Host], dead: tuple[str, ...], lost: list[str]
+) -> None:
+    """Remove nodes of the dead, and former lives of hosts that have another node now.
+
+    lost: hosts that are about to give up what they are.
+    """
+    former = {hosts[name].id for name in lost}
     for node in list(live.nodes):
         owner = membership.mark(node)
         past = membership.state(node) == "down" and owner in hosts and _answers(hosts, owner)
         named = any(_is(node, name, hosts) for name in dead)
-        if node["ID"] in live.hosts or not (past or named):
+        outvoted = node["ID"] in former
+        if node["ID"] in live.hosts or not (past or named or outvoted):
             continue
         who = membership.title(node)
-        if membership.state(node) == "ready" or membership.is_reachable(node):
+        if named and (membership.state(node) == "ready" or membership.is_reachable(node)):
             raise FleetError(
                 f"swarm {live.name}: {who} is named in davit_swarm_dead, but its managers "
                 f"still reach the node {node['ID']}; stop its engine, or wait until they have "
@@ -42,14 +49,52 @@ def bury(plan: Plan, live: Live, hosts: dict[str, Host], dead: tuple[str, ...]) 
 
 
 def give_up(plan: Plan, lost: list[str], hosts: dict[str, Host], found: dict[str, Live]) -> None:
-    """Let hosts leave swarms that are not of the topology, or that have forgotten them."""
+    """Let hosts leave swarms that are not of the topology, or that have forgotten them.
+
+    Raises FleetError for the last manager of a swarm in which others would be left alone.
+    """
+    managers = []
     steps = []
     for name in lost:
-        host = hosts[name]
-        broken = membership.of(host, found) is None
-        reason = "its swarm does not know it" if broken else "davit_swarm_take_over names it"
-        steps.append(_leave("", name, reason, force=broken))
+        home = membership.of(hosts[name], found)
+        node = home.find(name) if home else None
+        if home and node and membership.is_manager(node):
+            managers.append((home, node))
+            continue
+        reason = "davit_swarm_take_over names it" if home else "its swarm does not know it"
+        steps.append(_leave("", name, reason, force=home is None))
+        if home and node:
+            home.remove(node, "")
     plan.add(*steps)
+    for home, node in managers:
+        force = _is_last(home, node)
+        if force:
+            _check_alone(home, node)
+            home.nodes.remove(node)
+        else:
+            home.remove(
+                node, f"{membership.title(node)} cannot leave the swarm {home.cluster['ID']}"
+            )
+        name = home.hosts[node["ID"]]
+        plan.add(_leave("", name, "davit_swarm_take_over names it", force=force))
+
+
+def _is_last(live: Live, node: dict[str, Any]) -> bool:
+    return not any(membership.is_manager(other) for other in live.nodes if other is not node)
+
+
+def _check_alone(live: Live, last: dict[str, Any]) -> None:
+    others = [
+        f"{live.hosts.get(node['ID']) or membership.title(node)} ({node['ID']})"
+        for node in live.nodes
+        if node is not last and membership.state(node) != "down"
+    ]
+    if others:
+        raise FleetError(
+            f"{live.hosts[last['ID']]} cannot leave the swarm {live.cluster['ID']}: it is the last "
+            f"manager there, and others would be left alone: {', '.join(others)}; name them in "
+            "davit_swarm_take_over, too, or let them leave first"
+        )
 
 
 def demote(plan: Plan, live: Live, swarm: Swarm, asker: str) -> None:

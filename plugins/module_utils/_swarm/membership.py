@@ -54,7 +54,8 @@ class Host:
     @property
     def leaderless(self) -> bool:
         """A manager, but of a swarm that cannot decide."""
-        return self.state == "active" and self.node["role"] == "manager" and not self.cluster
+        state = self.state in ("active", "pending")
+        return state and self.node["role"] == "manager" and not self.cluster
 
     @property
     def manager_addresses(self) -> set[str]:
@@ -153,17 +154,51 @@ def title(node: dict[str, Any]) -> str:
     return mark(node) or _nodes.hostname(node) or str(node["ID"])
 
 
-def running(hosts: dict[str, Host]) -> dict[str, Live]:
-    """The swarms whose managers answer and can decide, by ID."""
+def running(hosts: dict[str, Host], given_up: tuple[str, ...] = ()) -> dict[str, Live]:
+    """The swarms whose managers answer and can decide, by ID.
+
+    given_up: hosts whose word counts only where nobody else tells of that swarm. Raises FleetError
+    for a swarm that is two: begun anew from one manager, while others could still decide.
+    """
     found: dict[str, Live] = {}
-    for host in hosts.values():
-        cluster = host.cluster
-        if cluster and host.facts and cluster["ID"] not in found:
-            found[cluster["ID"]] = Live("", cluster, host.facts.get("nodes") or [])
+    tellers: dict[str, str] = {}
+    for host in sorted(hosts.values(), key=lambda host: (host.name in given_up, host.name)):
+        if not host.cluster or not host.facts:
+            continue
+        nodes, identity = host.facts.get("nodes") or [], host.cluster["ID"]
+        if identity not in found:
+            found[identity] = Live("", host.cluster, nodes)
+            tellers[identity] = host.name
+        elif not _agree(found[identity].nodes, nodes) and host.name not in given_up:
+            raise FleetError(
+                f"the swarm {identity} is two now: {tellers[identity]} and {host.name} obey "
+                "different leaders, and know nothing of each other's; name the managers of the "
+                "one that is to end in davit_swarm_take_over"
+            )
     for live in found.values():
-        ids = {host.id: host.name for host in hosts.values() if host.id}
-        live.hosts = {node["ID"]: ids[node["ID"]] for node in live.nodes if node["ID"] in ids}
+        ids = {host.id: host for host in hosts.values() if host.id}
+        live.hosts = {
+            node["ID"]: ids[node["ID"]].name
+            for node in live.nodes
+            if node["ID"] in ids and not _is_outvoted(node, ids[node["ID"]])
+        }
     return found
+
+
+def _agree(ones: list[dict[str, Any]], others: list[dict[str, Any]]) -> bool:
+    """Whether two lists of nodes are of one swarm: each has the other's leader as a manager."""
+    return all(
+        node["ID"] in {other["ID"] for other in there if is_manager(other)}
+        for here, there in ((ones, others), (others, ones))
+        for node in here
+        if is_leader(node)
+    )
+
+
+def _is_outvoted(node: dict[str, Any], host: Host) -> bool:
+    """Whether a host takes itself for a manager of a swarm that has begun anew without it."""
+    claims = host.leaderless or bool(host.cluster)
+    return claims and node["Spec"]["Role"] == "manager" and not is_manager(node)
 
 
 def match(swarm: Swarm, found: dict[str, Live], hosts: dict[str, Host]) -> Live | None:

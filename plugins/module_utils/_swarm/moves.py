@@ -22,6 +22,10 @@ from ansible_collections.davit.fleet.plugins.module_utils._swarm.membership impo
     Live,
     is_manager,
 )
+from ansible_collections.davit.fleet.plugins.module_utils._swarm.options import (
+    ARGUMENTS,
+    SETTING_NAMES,
+)
 from ansible_collections.davit.fleet.plugins.module_utils._swarm.steps import Plan, Step
 from ansible_collections.davit.fleet.plugins.module_utils._swarm.topology import (
     HOST_MARK,
@@ -43,14 +47,16 @@ class _Planner:
         self.hosts = hosts
         self.wishes = wishes
         self.done = Plan()
-        self.found = membership.running(hosts)
+        self.found = membership.running(hosts, wishes.take_over)
         self.live: dict[str, Live] = {}  # by the declared swarm's name
         self.free = {host.name for host in hosts.values() if host.facts and _is_free(host)}
 
     def plan(self) -> Plan:
         everybody = [*self.swarms, *self.ending]
         self.done.silent = refusals.check_answers(everybody, self.hosts, self.wishes.dead)
-        if self._unlock():
+        if self._unlock() or self._recover():
+            self.done.notes.append("what else is to be done, only shows after that")
+            self.done.again = True
             return self.done
         for swarm in everybody:
             live = membership.match(swarm, self.found, self.hosts)
@@ -61,9 +67,10 @@ class _Planner:
         for swarm in self.swarms:
             refusals.check_engines(swarm, self.hosts)
             refusals.check_membership(swarm, self.live.get(swarm.name), self.hosts)
-        lost = refusals.strangers(everybody, self.hosts, self.found, self.wishes.take_over)
+        given_up = (*self.wishes.take_over, *self._left_behind())
+        lost = refusals.strangers(everybody, self.hosts, self.found, given_up)
         for live in self.live.values():
-            departures.bury(self.done, live, self.hosts, self.wishes.dead)
+            departures.bury(self.done, live, self.hosts, self.wishes.dead, lost)
         departures.give_up(self.done, lost, self.hosts, self.found)
         self.free.update(lost)
         for swarm in self.swarms:
@@ -106,8 +113,40 @@ class _Planner:
                     )
                 )
         self.done.add(*steps)
-        self.done.again = bool(steps)
         return bool(steps)
+
+    def _recover(self) -> bool:
+        """A swarm that cannot decide does not tell its nodes either."""
+        steps = []
+        refusals.check_recovery(self.swarms, self.wishes.recover)
+        for swarm in self.swarms:
+            if membership.match(swarm, self.found, self.hosts):
+                continue
+            name = refusals.survivor(swarm, self.hosts, self.wishes.recover)
+            if name:
+                options = {"force_new_cluster": True, **self._local(name)}
+                if swarm.settings.get("autolock") is not None:
+                    options["autolock"] = swarm.settings["autolock"]
+                known = sorted(self.hosts[name].manager_addresses)
+                steps.append(
+                    Step(
+                        *(swarm.name, "recover", name, name, "swarm", options),
+                        before={"managers": known},
+                        after={"managers": [self.hosts[name].node.get("address") or name]},
+                        reason="davit_swarm_recover names it",
+                    )
+                )
+        self.done.add(*steps)
+        return bool(steps)
+
+    def _left_behind(self) -> list[str]:
+        """Former managers of a swarm that was begun anew without them, as somebody has wished."""
+        return [
+            name
+            for swarm in self.swarms
+            for name in swarm.hosts
+            if self.hosts[name].leaderless and set(swarm.managers) & set(self.wishes.recover)
+        ]
 
     def _asker(self, swarm: Swarm) -> str:
         """The manager whose engine is asked for a swarm's changes: one that stays, if it can be."""
@@ -126,12 +165,13 @@ class _Planner:
             return
         options = self._options(swarm, live.cluster["Spec"].get("Labels") or {})
         asked = self._asker(swarm)
-        facts = cluster.Facts({"LocalNodeState": "active", "ControlAvailable": True}, live.cluster)
+        manager = {"LocalNodeState": "active", "ControlAvailable": True}
+        facts = cluster.Facts(manager, live.cluster, live.nodes)
         try:
             actions = cluster.plan({**_blank(), **options}, facts)
         except FleetError as error:
             raise FleetError(f"swarm {swarm.name}: {error}") from None
-        given = {key: value for key, value in options.items() if key in cluster.SETTING_NAMES}
+        given = {key: value for key, value in options.items() if key in SETTING_NAMES}
         self.done.add(
             *(
                 Step(
@@ -300,4 +340,4 @@ def _later(step: Step) -> Step:
 
 def _blank() -> dict[str, Any]:
     """Options of the module ``swarm``, none of them given."""
-    return {name: spec.get("default") for name, spec in cluster.ARGUMENTS.items()}
+    return {name: spec.get("default") for name, spec in ARGUMENTS.items()}

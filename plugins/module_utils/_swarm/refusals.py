@@ -57,12 +57,11 @@ def check_membership(swarm: Swarm, live: Live | None, hosts: dict[str, Host]) ->
         return
     headless = [name for name in swarm.managers if hosts[name].leaderless]
     if headless:
-        known = max(len(headless), *(len(hosts[name].manager_addresses) for name in headless))
+        known = _count(headless, hosts)
         raise FleetError(
             f"swarm {swarm.name} has no leader, so nothing can be changed: of its {known} managers "
             f"{len(headless)} answer ({', '.join(headless)}), and it needs {known // 2 + 1}; start "
-            "the others, or begin it anew from one of them (docs/swarm.md, "
-            '"When the quorum is lost")'
+            "the others, or name one in davit_swarm_recover from which it begins anew"
         )
     gone = [name for name in swarm.managers if hosts[name].facts is None]
     if gone:
@@ -103,6 +102,50 @@ def strangers(
             "given up"
         )
     return lost
+
+
+def check_recovery(swarms: list[Swarm], chosen: tuple[str, ...]) -> None:
+    for name in chosen:
+        if not any(name in swarm.managers for swarm in swarms):
+            raise FleetError(
+                f"davit_swarm_recover names {name}, which is a manager of no swarm in "
+                "davit_swarm_topology"
+            )
+    for swarm in swarms:
+        both = [name for name in swarm.managers if name in chosen]
+        if len(both) > 1:
+            raise FleetError(
+                f"swarm {swarm.name}: davit_swarm_recover names {', '.join(both)}, and it can "
+                "begin anew from one of them only; take the one that was up longest"
+            )
+
+
+def survivor(swarm: Swarm, hosts: dict[str, Host], chosen: tuple[str, ...]) -> str:
+    """The manager from which a swarm begins anew, empty when it need not. Raises FleetError."""
+    for name in (name for name in swarm.managers if name in chosen):
+        if not hosts[name].leaderless:
+            continue
+        headless = [other for other in swarm.managers if hosts[other].leaderless]
+        needed = _count(headless, hosts) // 2 + 1
+        if len(headless) >= needed:
+            raise FleetError(
+                f"swarm {swarm.name} need not begin anew: {', '.join(headless)} answer, and are "
+                f"enough to elect a leader; wait, or see whether they reach each other on port "
+                "2377"
+            )
+        if swarm.settings.get("autolock"):
+            raise FleetError(
+                f"swarm {swarm.name} cannot begin anew from {name}: it is autolocked, and Moby "
+                "can begin no such swarm anew; start the other managers, and unlock them"
+            )
+        return name
+    return ""
+
+
+def _count(headless: list[str], hosts: dict[str, Host]) -> int:
+    """How many managers a swarm without a leader has, as those that answer know."""
+    known = set().union(*(hosts[name].manager_addresses for name in headless))
+    return max(len(headless), len(known))
 
 
 def _check_address(swarm: Swarm, host: Host) -> None:

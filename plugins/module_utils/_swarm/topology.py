@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.davit.fleet.plugins.module_utils._errors import Invalid
-from ansible_collections.davit.fleet.plugins.module_utils._swarm import cluster
+from ansible_collections.davit.fleet.plugins.module_utils._swarm.options import FIXED, SETTINGS
 
 _HOSTS: dict[str, Any] = {"type": "list", "elements": "str", "default": []}
 
@@ -18,12 +18,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "id": {"type": "str"},
     "managers": _HOSTS,
     "workers": _HOSTS,
-    **{row.name: {**row.spec, "default": None} for row in (*cluster.FIXED, *cluster.SETTINGS)},
+    **{row.name: {**row.spec, "default": None} for row in (*FIXED, *SETTINGS)},
 }
 """One swarm of ``davit_swarm_topology``."""
 
 LOCAL = ("labels", "availability", "advertise_addr", "data_path_addr", "listen_addr")
-"""What a host declares of itself, as variables ``swarm_…``."""
+"""What a host declares of itself, as variables ``davit_swarm_…``."""
 
 ROTATIONS = ("worker_token", "manager_token", "unlock_key", "ca")
 
@@ -55,13 +55,15 @@ class Wishes:
 
     dead: hosts, node IDs or host names of nodes that will not come back. take_over: hosts that may
     give up a membership which the topology does not know. rotate: of ROTATIONS. keys: names of the
-    swarms whose unlock key is given.
+    swarms whose unlock key is given. recover: managers from which a swarm that has lost its quorum
+    begins anew.
     """
 
     dead: tuple[str, ...] = ()
     take_over: tuple[str, ...] = ()
     rotate: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    recover: tuple[str, ...] = ()
 
 
 def declared(given: list[dict[str, Any]], known: set[str]) -> list[Swarm]:
@@ -91,7 +93,7 @@ def check_local(host: str, local: dict[str, Any]) -> None:
 
 
 def _swarm(item: dict[str, Any]) -> Swarm:
-    rows = (*cluster.FIXED, *cluster.SETTINGS)
+    rows = (*FIXED, *SETTINGS)
     settings = {row.name: item[row.name] for row in rows if item.get(row.name) is not None}
     for row in rows:
         row.wire(settings)  # Raises Invalid for what is no duration.

@@ -9,11 +9,11 @@ import pytest
 
 from ansible_collections.davit.fleet.plugins.module_utils._errors import FleetError, Invalid
 from ansible_collections.davit.fleet.plugins.module_utils._swarm.cluster import (
-    ARGUMENTS,
     Facts,
     host,
     plan,
 )
+from ansible_collections.davit.fleet.plugins.module_utils._swarm.options import ARGUMENTS
 
 from .test_nodes import managers
 
@@ -128,6 +128,9 @@ def test_rejoin() -> None:
     assert verbs({**options, "force": True}, MANAGER) == ["leave", "join"]
 
 
+_CFSSL = {"Protocol": "cfssl", "URL": "https://ca", "CACert": ""}
+
+
 @pytest.mark.parametrize(
     ("given", "after"),
     [
@@ -136,6 +139,8 @@ def test_rejoin() -> None:
         ({"autolock": False}, None),
         ({"node_cert_expiry": "2160h"}, None),
         ({"node_cert_expiry": "1h"}, {"node_cert_expiry": 3600 * 10**9}),
+        ({"external_cas": []}, None),
+        ({"external_cas": [{"url": "https://ca"}]}, {"external_cas": [_CFSSL]}),
         ({"labels": {"tier": 1}}, {"labels": {"tier": "1"}}),
         ({"rotate_worker_token": True}, {"worker_token": "a new one"}),
         ({"rotate_ca": True}, {"ca": "a new one"}),
@@ -163,6 +168,48 @@ def test_a_wrong_token_is_not_repeated() -> None:
     assert "secret" not in str(caught.value)
     with pytest.raises(Invalid, match="autolock, rotate_ca"):
         plan(joining(autolock=True, rotate_ca=True), OUTSIDE)
+
+
+def test_an_external_authority_as_the_engine_shows_it() -> None:
+    spec = {**CLUSTER["Spec"], "CAConfig": {"ExternalCAs": [{**_CFSSL, "Options": {"a": "1"}}]}}
+    facts = Facts(swarm(manages=True), {**CLUSTER, "Spec": spec}, managers("ready"), HERE)
+    given = {"url": "https://ca", "protocol": "cfssl", "options": {"a": 1}, "ca_cert": None}
+    assert plan(wanted(external_cas=[given]), facts) == []
+    (removed,) = plan(wanted(external_cas=[]), facts)
+    assert removed.data["values"] == {"CAConfig.ExternalCAs": []}
+
+
+@pytest.mark.parametrize("state", ["active", "pending"])
+def test_a_lost_quorum(state: str) -> None:
+    known = [{"NodeID": f"id-m{n}", "Addr": f"10.0.0.{n + 1}:2377"} for n in (1, 2, 3)]
+    lost = Facts(swarm(state, manages=True, RemoteManagers=known), None, None, HERE)
+    (step,) = plan(wanted(force_new_cluster=True, autolock=False, labels={"a": "b"}), lost)
+    assert step.data["body"] == {
+        "ForceNewCluster": True,
+        "AdvertiseAddr": "10.0.0.2:2377",
+        "ListenAddr": "0.0.0.0:2377",
+        # The other settings are compared when they show again.
+        "Spec": {"EncryptionConfig": {"AutoLockManagers": False}},
+    }
+    assert step.data["replan"]
+    (step,) = plan(wanted(force_new_cluster=True, advertise_addr="eth1"), lost)
+    assert step.data["body"]["AdvertiseAddr"] == "eth1"
+    assert verbs(wanted(force_new_cluster=True), MANAGER) == []
+    assert verbs(wanted(force_new_cluster=True, state="absent", force=True), lost) == ["leave"]
+
+
+def test_what_does_not_begin_anew() -> None:
+    lost = swarm(manages=True)
+    with pytest.raises(FleetError, match="has no leader"):
+        plan(wanted(), Facts(lost))
+    with pytest.raises(FleetError, match="is autolocked"):
+        plan(wanted(force_new_cluster=True), Facts(lost, encrypted=True))
+    with pytest.raises(FleetError, match="in no swarm"):
+        plan(wanted(force_new_cluster=True), OUTSIDE)
+    with pytest.raises(FleetError, match="is a worker"):
+        plan(wanted(force_new_cluster=True), WORKER)
+    with pytest.raises(Invalid, match="not of a node that joins"):
+        plan(joining(force_new_cluster=True), Facts(lost))
 
 
 def test_locked() -> None:
