@@ -62,7 +62,7 @@ def apply(engine: Engine, action: Action, patience: int) -> None:
         engine.post("swarm", "unlock", body={"UnlockKey": data["key"]}, patience=_JOIN)
         _reach(engine, "active", patience)
     elif action.verb == "update":
-        _update(engine, data)
+        run.in_sequence(lambda: _update(engine, data))
     else:
         nodes_apply.apply(engine, action, patience)
 

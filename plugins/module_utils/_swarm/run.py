@@ -120,13 +120,22 @@ def update(
     kind: nodes, services, secrets or configs. change: alters the spec in place. auth: an
     AuthConfig for the registry.
     """
-    for turn in range(_TRIES):
+
+    def once() -> None:
         found = engine.get(kind, identity)
         spec = found["Spec"]
         change(spec)
+        version = found["Version"]["Index"]
+        engine.post(kind, identity, "update", body=spec, auth=auth, version=version, **query)
+
+    in_sequence(once)
+
+
+def in_sequence(once: Callable[[], None]) -> None:
+    """Read and change an object, and do so again when somebody else was faster."""
+    for turn in range(_TRIES):
         try:
-            version = found["Version"]["Index"]
-            engine.post(kind, identity, "update", body=spec, auth=auth, version=version, **query)
+            once()
             return
         except EngineError as error:
             if _OUT_OF_SEQUENCE not in error.message or turn == _TRIES - 1:
