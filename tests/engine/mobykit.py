@@ -56,11 +56,13 @@ class Moby:
             self.process = None
 
     def kill(self) -> None:
-        """``kill -9``: nothing is tidied, and its containerd stays."""
+        """``kill -9``: nothing is tidied; its containerd dies with it."""
         assert self.process is not None
         self.process.kill()
         self.process.wait(30)
         self.process = None
+        # Until the machine's init has noticed, the next start would take it for one that lives.
+        (self.root / "run/containerd/containerd.pid").unlink(missing_ok=True)
 
     def erase(self) -> None:
         """Remove its files; it has ended. It leaves what it has mounted."""

@@ -108,6 +108,16 @@ class Manager(Moby):
 @contextlib.contextmanager
 def managers(count: int) -> Iterator[list[Manager]]:
     """A swarm with so many managers; the first one began it. Unwound in reverse."""
+    with machines(count) as found:
+        found[0].init()
+        for manager in found[1:]:
+            manager.join(found[0])
+        yield found
+
+
+@contextlib.contextmanager
+def machines(count: int) -> Iterator[list[Manager]]:
+    """So many of them on one network, in no swarm. Unwound in reverse."""
     with contextlib.ExitStack() as stack:
         bed = _take_bed()
         stack.callback(_run, "ip", "link", "delete", _bridge(bed))
@@ -119,9 +129,6 @@ def managers(count: int) -> Iterator[list[Manager]]:
             manager.plug()
             stack.callback(manager.stop)
             manager.start()
-        found[0].init()
-        for manager in found[1:]:
-            manager.join(found[0])
         yield found
 
 

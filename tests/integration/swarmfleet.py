@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.engine.client import Client
 from tests.engine.conftest import new_davitd
-from tests.engine.swarmbed import Manager, managers
+from tests.engine.swarmbed import Manager, machines
 from tests.integration.conftest import COLLECTIONS
 
 _PLAYBOOK = Path(__file__).parents[2] / "playbooks/swarm.yml"
@@ -25,6 +25,8 @@ _RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed
 _STEP = re.compile(r"^TASK \[davit\.fleet\.swarm : Take steps? (.*)\] \**$", re.M)
 _KEYS = re.compile(r"SWMTKN-|SWMKEY-")
 _PATIENCE = 60
+# A host that cannot be reached.
+CLOSED = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 
 
@@ -199,10 +201,10 @@ class Fleet:
 @contextlib.contextmanager
 def fleet_of_four(root: Path) -> Iterator[Fleet]:
     """``m1``, ``m2`` and ``m3`` with Moby, and ``w1`` with davit."""
-    with managers(3) as machines, new_davitd() as worker:
-        names = dict(zip(("m1", "m2", "m3"), machines, strict=True))
+    with machines(3) as found, new_davitd() as worker:
+        names = dict(zip(("m1", "m2", "m3"), found, strict=True))
         sockets = {**{name: item.socket for name, item in names.items()}, "w1": worker.socket}
-        addresses = {**{name: item.address for name, item in names.items()}, "w1": machines[0].host}
+        addresses = {**{name: item.address for name, item in names.items()}, "w1": found[0].host}
         variables: dict[str, dict[str, Any]] = {
             name: {
                 **LOCAL,

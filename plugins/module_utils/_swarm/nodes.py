@@ -156,7 +156,8 @@ def _removal(
     if state == "ready" and spec["Availability"] != "drain":
         before, after = {"availability": spec["Availability"]}, {"availability": "drain"}
         actions.append(Action("node", "drain", name, "", before, after, {**data, "spec": after}))
-    if spec["Role"] == "manager":
+    # One whose swarm has begun anew without it still has the role, but no vote to give up.
+    if spec["Role"] == "manager" and found.get("ManagerStatus"):
         check_quorum(nodes, found["ID"], f"node {name} cannot be removed")
         before, after = {"role": "manager"}, {"role": "worker"}
         actions.append(Action("node", "demote", name, "", before, after, {**data, "spec": after}))

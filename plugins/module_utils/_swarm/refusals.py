@@ -14,7 +14,8 @@ from ansible_collections.davit.fleet.plugins.module_utils._swarm.topology import
 
 def check_answers(swarms: list[Swarm], hosts: dict[str, Host], dead: tuple[str, ...]) -> list[str]:
     """Managers have to answer, or to be given up. Returns who else does not, and can wait."""
-    alive = [name for name in dead if name in hosts and hosts[name].facts is not None]
+    # A machine in no swarm has been installed anew: what was its node is dead.
+    alive = [name for name in dead if name in hosts and hosts[name].state != "inactive"]
     if alive:
         raise FleetError(
             f"davit_swarm_dead names {', '.join(alive)}, but these hosts answer; let them leave "

@@ -28,6 +28,10 @@ def test_who_is_alive_is_not_dead() -> None:
     assert "still reach" in world.refusal(shop(["m1", "m2"]), dead=["m3"])
     world.die("m3", nodes["m3"])
     assert world.steps(shop(["m1", "m2"]), dead=["m3"]) == ["remove m3 @m1"]
+    # Its machine is there again, as a new one.
+    world.facts["m3"] = facts("inactive")
+    steps = ["remove m3 @m1", "join m3", "set m3 @m1"]
+    assert world.steps(shop(["m1", "m2", "m3"]), dead=["m3"]) == steps
 
 
 def test_the_quorum_is_kept() -> None:
