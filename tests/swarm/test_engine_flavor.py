@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.engine import tlskit
+from tests.engine.tlskit import Authority
 from tests.swarm.conftest import Host, Swarm
 from tests.swarm.plays import LAB, Played, play
 
@@ -18,6 +22,9 @@ _PLAYBOOK = """
   roles:
     - davit.fleet.engine
 """
+
+# The alert may come too late: then there is nobody to write to.
+_REFUSED = (ssl.SSLError, BrokenPipeError, ConnectionResetError)
 
 
 @dataclass
@@ -91,6 +98,47 @@ def test_settings_are_taken_over_or_taken_back(role: Role) -> None:
     assert "It runs with the settings from before" in told
     assert "no-such-setting" in told
     assert role.info()["Labels"] == ["rack=4"]
+
+
+def test_mutual_tls(role: Role, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    home, stranger = authority.sign("both"), Authority(tmp_path / "other").sign("stranger")
+    settings = {"host": ["unix:///run/davit/davit.sock", "tcp://0.0.0.0:2376"]}
+    role.apply(config=settings, tls=_files(home))
+    assert role.host.run("docker", "info", "--format", "{{.ServerVersion}}")
+    assert _answer(role.host, tlskit.client(home)) == "HTTP/1.1 200 OK"
+    unknown = ssl.create_default_context(cafile=home / "ca.pem")
+    with pytest.raises(_REFUSED):
+        _answer(role.host, unknown)
+    unknown.load_cert_chain(stranger / "cert.pem", stranger / "key.pem")
+    with pytest.raises(_REFUSED):
+        _answer(role.host, unknown)
+    # What does not fit together does not stay.
+    mixed = {**_files(home), "certificate": str(stranger / "cert.pem")}
+    told = role.refusal(config=settings, tls=mixed)
+    assert "It runs with the settings from before" in told
+    assert "private key does not match public key" in told
+    assert _answer(role.host, tlskit.client(home)) == "HTTP/1.1 200 OK"
+    # Renewed files, and a restart; else there is nothing to do.
+    assert role.changes(config=settings, tls=_files(authority.sign("renewed"))) == 2
+    assert _answer(role.host, tlskit.client(home)) == "HTTP/1.1 200 OK"
+    assert role.host.run("ls", "/etc/docker/tls").split() == ["ca.pem", "cert.pem", "key.pem"]
+    assert role.host.run("stat", "--format=%a", "/etc/docker/tls/key.pem") == "600"
+
+
+def _files(home: Path) -> dict[str, str]:
+    names = {"ca": "ca", "certificate": "cert", "key": "key"}
+    return {option: str(home / f"{name}.pem") for option, name in names.items()}
+
+
+def _answer(host: Host, context: ssl.SSLContext) -> str:
+    """Return the first line of the engine's answer on TCP."""
+    with (
+        socket.create_connection((host.address, 2376), timeout=10) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as connection,
+    ):
+        connection.sendall(b"GET /_ping HTTP/1.1\r\nHost: engine\r\n\r\n")
+        return connection.recv(4096).partition(b"\r\n")[0].decode()
 
 
 def test_the_other_flavor_only_where_it_is_said(role: Role) -> None:
