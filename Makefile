@@ -65,7 +65,7 @@ test-swarm: venv peer-deps ## Swarms of Moby managers and davit workers, in the 
 molecule: venv system-deps ## The default molecule scenario, in the lab
 	@molecule test --scenario-name default
 
-test: venv peer-deps ## All of these, in this order, up to the first failure
+test: venv peer-deps ## All of these but test-swarm, some side by side, up to the first failure
 	@scripts/run-stages $(STAGES)
 
 quickstart: venv system-deps ## Start the lab, install davit on its hosts, run containers on them

@@ -70,8 +70,8 @@ def test_installed_held_and_left_alone(role: Role) -> None:
     assert role.changes("--check") > 1
     role.host.run("test", "!", "-e", "/etc/docker/daemon.json")
     role.apply()
-    assert role.changes() == 0
     version = role.host.run("dpkg-query", "--show", "--showformat=${Version}", "docker.io")
+    assert role.changes() == 0
     assert role.changes("--check", version=f"{version.split('.')[0]}.*") == 0
     assert role.host.run("apt-mark", "showhold") == "docker.io"
     assert role.host.run("systemctl", "is-enabled", "docker") == "enabled"
