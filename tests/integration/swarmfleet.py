@@ -180,7 +180,8 @@ class Fleet:
         return {"name": name, "managers": list(managers), "workers": list(workers)}
 
     def restart(self, host: str) -> None:
-        self.machines[host].stop()
+        """Without the time that a manager takes to end in order."""
+        self.machines[host].kill()
         self.machines[host].start()
 
     def reinstall(self, host: str) -> None:
@@ -190,10 +191,17 @@ class Fleet:
 
     def reset(self) -> None:
         """All engines run, and are in no swarm."""
-        for host, engine in self.hosts.items():
+        # The worker first, while its managers are there.
+        for host, engine in reversed(self.hosts.items()):
             if not self.runs(host):
-                self.machines[host].start()
-            if self.info(host)["LocalNodeState"] != "inactive":
+                self.reinstall(host)
+            elif self.info(host)["LocalNodeState"] == "inactive":
+                continue
+            elif host in self.machines:
+                # To leave takes a manager without a quorum many seconds.
+                self.machines[host].kill()
+                self.reinstall(host)
+            else:
                 _post(engine, "/swarm/leave", None, force=True)
         self.topology = []
 

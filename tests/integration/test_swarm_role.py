@@ -101,7 +101,6 @@ def test_a_dead_manager_is_replaced(fleet: Fleet) -> None:
     fleet.topology = [shop]
     lost = fleet.info("m3")["NodeID"]
     fleet.machines["m3"].kill()
-    assert "managers do not answer: m3" in fleet.refuse()
     assert until(lambda: _standing(fleet, "m1", lost) == ("down", "unreachable"))
     # The machine comes back as a new one, by another name.
     fleet.reinstall("m3")
@@ -114,10 +113,7 @@ def test_a_dead_manager_is_replaced(fleet: Fleet) -> None:
         assert steps == ["shop: remove m3", "shop: join m4", "shop: set m4"]
         assert lost not in fleet.nodes("m1")
         assert fleet.managers("m1") == {"m1", "m2", "m3"}
-        # It is not said of the living, and can be said again of the dead.
         fleet.settle(**wishes)
-        shown = fleet.refuse(davit_swarm_dead=["m2"])
-        assert "davit_swarm_dead names m2, but these hosts answer" in shown
     finally:
         fleet.variables["m3"] = fleet.variables.pop("m4")
 
@@ -131,13 +127,11 @@ def test_locked_managers(fleet: Fleet) -> None:
     assert until(lambda: fleet.info("m3")["LocalNodeState"] == "locked")
     assert fleet.change() == ["shop: unlock m3"]
     assert fleet.info("m3")["LocalNodeState"] == "active"
-    fleet.settle("--check")
 
     key = fleet.keys("m1")["Unlock"]
     for name in shop["managers"]:
         fleet.restart(name)
     assert until(lambda: all(_is_locked(fleet, name) for name in shop["managers"]))
-    assert "no other manager can tell the key" in fleet.refuse()
     wishes: dict[str, Any] = {"davit_swarm_unlock_keys": {"shop": key}}
     assert fleet.change(**wishes) == ["shop: unlock m1, m2, m3"]
     assert fleet.managers("m2") == {"m1", "m2", "m3"}
