@@ -34,7 +34,7 @@ def ask(engine: Engine, options: dict[str, Any], patience: int) -> Facts:
         patience = min(_ELECTION, options["wait_timeout"])
         run.wait(patience, lambda: not _is_leaderless(engine))
         encrypted = _is_encrypted(engine)
-    else:
+    elif not (options["state"] == "absent" and options["force"]):
         run.wait(patience, lambda: run.membership(engine).get("LocalNodeState") != "pending")
     node = run.membership(engine)
     addresses = frozenset(address for given in remote_addrs for address in _resolved(host(given)))

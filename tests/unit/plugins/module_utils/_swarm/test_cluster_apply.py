@@ -70,10 +70,22 @@ def test_whether_a_lost_managers_key_is_locked_away(
     tmp_path: Path, kind: str, encrypted: bool
 ) -> None:
     key = tmp_path / "swarm/certificates/swarm-node.key"
-    options = {"remote_addrs": None, "force_new_cluster": True, "wait_timeout": 0}
+    options = {
+        "state": "present",
+        "force": False,
+        "remote_addrs": None,
+        "force_new_cluster": True,
+        "wait_timeout": 0,
+    }
     engine = Headless({"info": {"Swarm": LOST, "DockerRootDir": str(tmp_path)}})
     assert not cluster_apply.ask(engine, options, 0).encrypted
     key.parent.mkdir(parents=True)
     key.write_text(f"-----BEGIN {kind}PRIVATE KEY-----\n")
     facts = cluster_apply.ask(engine, options, 0)
     assert (facts.leaderless, facts.encrypted) == (True, encrypted)
+
+
+def test_nobody_waits_for_a_join_that_is_given_up() -> None:
+    options = {"state": "absent", "force": True, "remote_addrs": None, "force_new_cluster": False}
+    engine = FakeEngine({"info": {"Swarm": {**LOST, "LocalNodeState": "pending"}}})
+    assert cluster_apply.ask(engine, options, 3600).state == "pending"
