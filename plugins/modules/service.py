@@ -230,7 +230,7 @@ options:
   update_config:
     description: How tasks are replaced in an update. What is not given has its default.
     type: dict
-    suboptions: &replacing
+    suboptions:
       parallelism:
         description: How many at the same time, 0 for all. 1 by default.
         type: int
@@ -255,11 +255,26 @@ options:
     description: How tasks are replaced in a rollback. What is not given has its default.
     type: dict
     suboptions:
-      <<: *replacing
+      parallelism:
+        description: How many at the same time, 0 for all. 1 by default.
+        type: int
+      delay:
+        description: Time between them. None by default.
+        type: str
       failure_action:
         description: What the manager does when tasks fail. V(pause) by default.
         type: str
         choices: [continue, pause]
+      monitor:
+        description: Time for which each task is watched. V(5s) by default.
+        type: str
+      max_failure_ratio:
+        description: Share of the tasks that may fail. None by default.
+        type: float
+      order:
+        description: Whether the new task starts before the old one stops. V(stop-first) by default.
+        type: str
+        choices: [start-first, stop-first]
   rollback:
     description:
       - Whether to take the service back to what it was before its last update. Not together with what declares it.
