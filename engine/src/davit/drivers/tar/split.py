@@ -1,8 +1,9 @@
 """A tar without the contents of its files, which lie unpacked beside it: enough to make it again.
 
 So a layer need not be kept twice. What is written are lines of JSON, gzipped, in the order of the
-tar: ``{"raw": "<base64>", "path": "<base64>", "size": n}``, bytes that stand between contents
-(headers, padding, what follows the end mark), and the file whose contents come next.
+tar: ``{"raw": "<base64>", "files": [[offset, "<base64>", size], …]}``: bytes that stand between
+contents (headers, padding, what follows the end mark), and at which offsets of these the contents
+of which files come.
 As Docker's layer store does it; source: tar-split, https://github.com/vbatts/tar-split.
 """
 
@@ -33,10 +34,11 @@ class Sink(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
-class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    raw: bytes = b""
-    path: bytes = b""
-    size: int = 0
+class _Part(msgspec.Struct, frozen=True):
+    """files: offset in ``raw``, path, size; by offset."""
+
+    raw: bytes
+    files: list[tuple[int, bytes, int]]
 
 
 class _Contents(NamedTuple):
@@ -69,7 +71,7 @@ class Splitter:
         self._sink: Sink | None = None
         self._contents: deque[_Contents] = deque()
         self._raw = bytearray()
-        self._text = bytearray()
+        self._files: list[tuple[int, bytes, int]] = []
         self._last = b""
         self._end = 0
 
@@ -103,9 +105,7 @@ class Splitter:
         if not self._file.closed:
             self._sort()
             self._last = b""
-            self._put(_Line(bytes(self._raw)))
-            self._raw.clear()
-            self._pack()
+            self._put()
             self._file.write(self._packer.flush())
             self._file.close()
 
@@ -118,26 +118,20 @@ class Splitter:
             start, end, path = self._contents[0]
             if start >= begin:
                 self._raw += self._last[at - begin : start - begin]
-                self._put(_Line(bytes(self._raw), path, end - start))
-                self._raw.clear()
+                self._files.append((len(self._raw), path, end - start))
             at = end
             if end > self._end:
                 return  # more of it comes
             self._contents.popleft()
         self._raw += self._last[at - begin :]
         if len(self._raw) >= CHUNK:
-            self._put(_Line(bytes(self._raw)))
-            self._raw.clear()
+            self._put()
 
-    def _put(self, line: _Line) -> None:
-        self._text += msgspec.json.encode(line)
-        self._text += b"\n"
-        if len(self._text) >= CHUNK:
-            self._pack()
-
-    def _pack(self) -> None:
-        self._file.write(self._packer.compress(bytes(self._text)))
-        self._text.clear()
+    def _put(self) -> None:
+        line = msgspec.json.encode(_Part(bytes(self._raw), self._files))
+        self._file.write(self._packer.compress(line + b"\n"))
+        self._raw.clear()
+        self._files.clear()
 
 
 def joined(source: Source, tree: Path) -> Generator[bytes, None, None]:
@@ -148,32 +142,37 @@ def joined(source: Source, tree: Path) -> Generator[bytes, None, None]:
     """
     gathered = bytearray()
     with Root(tree) as root:
-        for line in _lines(source):
-            for piece in _read(root, line):
-                gathered += piece
-                if len(gathered) >= CHUNK:
-                    yield bytes(gathered)
-                    gathered.clear()
+        for piece in _pieces(source, root):
+            gathered += piece
+            if len(gathered) >= CHUNK:
+                yield bytes(gathered)
+                gathered.clear()
     yield bytes(gathered)
 
 
-def _lines(source: Source) -> Iterator[_Line]:
+def _pieces(source: Source, root: Root) -> Iterator[bytes]:
+    for part in _parts(source):
+        at = 0
+        for offset, path, size in part.files:
+            yield part.raw[at:offset]
+            yield from _read(root, os.fsdecode(path), size)
+            at = offset
+        yield part.raw[at:]
+
+
+def _parts(source: Source) -> Iterator[_Part]:
     rest = b""
     try:
         unpacked = decompressed(source)
         while data := unpacked.read(CHUNK):
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
-                yield msgspec.json.decode(line, type=_Line)
+                yield msgspec.json.decode(line, type=_Part)
     except (InvalidParameter, msgspec.MsgspecError) as error:
         raise SystemFailure(f"what is kept of a layer's tar is damaged: {error}") from None
 
 
-def _read(root: Root, line: _Line) -> Iterator[bytes]:
-    yield line.raw
-    if not line.path:
-        return
-    path, left = os.fsdecode(line.path), line.size
+def _read(root: Root, path: str, left: int) -> Iterator[bytes]:
     *parents, name = split(path)
     try:
         descriptor = os.open(name, _FILE, dir_fd=root.directory(parents))
