@@ -1,3 +1,4 @@
+import gzip
 import io
 import random
 import tarfile
@@ -129,3 +130,22 @@ def test_damage_is_told(tmp_path: Path) -> None:
     (tmp_path / "split").write_bytes(b'{"raw": 7}\n')
     with pytest.raises(SystemFailure, match="what is kept of a layer's tar is damaged"):
         join(tmp_path)
+
+
+def test_what_is_held_is_bounded(tmp_path: Path) -> None:
+    """Also where each piece that is read ends inside of a file."""
+    archive = layer(member(f"f{number}", NOISE[:600]) for number in range(500))
+    file = io.BytesIO(archive)
+
+    class Inside:
+        def read(self, size: int) -> bytes:
+            return file.read(1536 if file.tell() else 1000)
+
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    with closing(Splitter(Inside(), tmp_path / "split", tree, io.BytesIO)) as splitter:
+        unpack(splitter, tree, splitter=splitter)
+        drain(splitter)
+    lines = gzip.decompress((tmp_path / "split").read_bytes()).splitlines()
+    assert max(map(len, lines)) < 3 * CHUNK
+    assert join(tmp_path) == archive

@@ -91,8 +91,6 @@ class Splitter:
         """Tell that a file is about to go. All contents that came before are still there."""
         if self._sink is not None:
             return
-        self._sort()
-        self._last = b""
         self.close()
         self._sink = self._whole()
         with self._path.open("rb") as file:
@@ -121,7 +119,7 @@ class Splitter:
                 self._files.append((len(self._raw), path, end - start))
             at = end
             if end > self._end:
-                return  # more of it comes
+                break  # more of it comes
             self._contents.popleft()
         self._raw += self._last[at - begin :]
         if len(self._raw) >= CHUNK:
