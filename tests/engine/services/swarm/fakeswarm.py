@@ -30,8 +30,10 @@ class FakeSwarm(CABase, NodeCABase, DispatcherBase, LogBrokerBase):
     """Issues certificates, and holds a session for each node that comes.
 
     life: of the nodes' certificates, from and to, seen from now. role: which they get. node: what a
-    session says of it. sessions: how many were begun; hang_up: end each at once. issued: requests
-    for certificates so far.
+    session says of it. sessions: how many were begun; hang_up: end each at once, and others when
+    something is said. issued: requests for certificates so far. listens: streams for logs so far.
+    listening: whether it knows that a node serves logs; as with SwarmKit, any end of such a stream
+    makes it forget that, once it has noticed it.
     """
 
     def __init__(self, life: Life = (-_HOUR, _HOUR)) -> None:
@@ -43,6 +45,10 @@ class FakeSwarm(CABase, NodeCABase, DispatcherBase, LogBrokerBase):
         self.issued = 0
         self.hang_up = False
         self.address = ""
+        self.listens = 0
+        self.listening = False
+        self.noticed = asyncio.Event()
+        self._late: list[asyncio.Task[None]] = []
         self._changed = asyncio.Condition()
         self._csr = b""
 
@@ -100,7 +106,7 @@ class FakeSwarm(CABase, NodeCABase, DispatcherBase, LogBrokerBase):
         if self.hang_up:
             await stream.send_initial_metadata()
             return
-        while True:
+        while not self.hang_up:
             async with self._changed:
                 said = pb.SessionMessage(session_id="session1", node=self.node)
                 said.root_ca = self.authority.pem
@@ -131,7 +137,16 @@ class FakeSwarm(CABase, NodeCABase, DispatcherBase, LogBrokerBase):
     ) -> None:
         await stream.recv_message()
         await stream.send_initial_metadata()
-        await asyncio.Event().wait()
+        self.listens += 1
+        self.listening = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._late.append(asyncio.create_task(self._forget()))
+
+    async def _forget(self) -> None:
+        await self.noticed.wait()
+        self.listening = False
 
     async def PublishLogs(
         self, stream: Stream[pb.PublishLogsMessage, pb.PublishLogsResponse]
@@ -161,6 +176,7 @@ async def serving(
             connected.append(transport)
             begin(transport)
 
+        # grpclib has no hook for its connections, nor for what makes them.
         protocol.connection_made = remember  # type: ignore[method-assign]
         return protocol
 
@@ -172,6 +188,7 @@ async def serving(
     try:
         yield
     finally:
+        swarm.noticed.set()
         server.close()
         await server.wait_closed()
         # It leaves the connections to the clients, which may be slower than the loop.

@@ -13,6 +13,7 @@ import pytest
 from davit._pb import swarmkit_pb2 as pb
 from davit.drivers.swarmkit import connection
 from davit.model.swarm import NodeState
+from davit.services.swarm import logs
 from tests.engine.drivers.swarmkit.authority import Authority
 from tests.engine.drivers.swarmkit.refuser import refusing
 from tests.engine.services.swarm.conftest import Node, until
@@ -39,6 +40,23 @@ async def test_a_session_that_ends_before_it_begins(node: Node, swarm: FakeSwarm
     assert info.error == f"swarm manager {swarm.address} has ended the session"
     swarm.hang_up = False
     await until(lambda: node.service.info().state is NodeState.ACTIVE, "the session is back")
+
+
+async def test_a_manager_that_notices_late_that_a_session_has_ended(
+    node: Node, swarm: FakeSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With that end it forgets that there is a new session, and serves its logs no more."""
+    monkeypatch.setattr(logs, "_LISTEN_SECONDS", (1.0, 1.0, 1.0))
+    await node.service.join(swarm.wish)
+    await until(lambda: swarm.listening, "it listens")
+    swarm.hang_up = True
+    await swarm.say()
+    await until(lambda: swarm.sessions >= 2, "it comes again")
+    swarm.hang_up = False
+    await until(lambda: swarm.listens == 2, "there is a new session")
+    swarm.noticed.set()
+    await until(lambda: not swarm.listening, "the old one's end is noticed")
+    await until(lambda: swarm.listening, "it listens again")
 
 
 async def test_the_address_that_was_chosen(node: Node, swarm: FakeSwarm) -> None:

@@ -97,6 +97,7 @@ class Agent:
                 if first is None:
                     raise _ended(address, "session")
                 await self._hear(first)
+                logs = LogPublisher(dispatcher, self._worker, again=self.registered)
                 self.registered = True
                 self.ready.set()
                 self.error = ""
@@ -107,7 +108,7 @@ class Agent:
                     self._beat(dispatcher),
                     self._take_assignments(dispatcher),
                     self._report(dispatcher),
-                    LogPublisher(dispatcher, self._worker).run(),
+                    logs.run(),
                     self._watch(description),
                     self._renew(dispatcher),
                 )

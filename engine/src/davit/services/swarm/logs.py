@@ -19,6 +19,12 @@ _MOST_BYTES = 64 << 10
 # So that lines do not crowd the heartbeats out of the connection.
 _BYTES_PER_SECOND = 10 << 20
 _NEW_TASKS_SECONDS = 1.0
+# For how long at least to listen each time, after a session that replaced another one. How late a
+# manager notices that the old connection has ended depends on what broke it.
+_LISTEN_SECONDS = (5.0, 15.0, 60.0, 240.0)
+_IDLE_SECONDS = 1.0
+# In one connection the manager may serve a new stream before it ends the one before.
+_BETWEEN_SECONDS = 0.5
 
 Queue = asyncio.Queue["pb.LogMessage | None"]
 
@@ -29,13 +35,41 @@ class LogPublisher:
     Each must be answered and closed by every node: the client at the manager waits for it.
     """
 
-    def __init__(self, dispatcher: Dispatcher, worker: Worker) -> None:
+    def __init__(self, dispatcher: Dispatcher, worker: Worker, *, again: bool = False) -> None:
+        """again: whether this session has replaced another one.
+
+        A manager keeps a set of nodes that listen, and any end of a stream takes the node out of
+        it, also that of the session before: "node is not available" is then said for good. So it is
+        told again that this node listens. Source: SwarmKit, ``manager/logbroker/broker.go``.
+        """
         self._dispatcher = dispatcher
         self._worker = worker
+        self._again = again
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Serve until cancelled, or until the manager ends it."""
+        for seconds in _LISTEN_SECONDS if self._again else ():
+            if await self._listen_for(seconds):
+                return
+            await asyncio.sleep(_BETWEEN_SECONDS)
+        await self._listen()
+
+    async def _listen_for(self, seconds: float) -> bool:
+        """Serve so long, and while somebody reads. Return whether the manager has ended it."""
+        listening = asyncio.ensure_future(self._listen())
+        try:
+            done, _ = await asyncio.wait([listening], timeout=seconds)
+            while self._running and not done:
+                done, _ = await asyncio.wait([listening], timeout=_IDLE_SECONDS)
+        finally:
+            listening.cancel()
+            await asyncio.wait([listening])
+        if done:
+            listening.result()
+        return bool(done)
+
+    async def _listen(self) -> None:
         try:
             async with self._dispatcher.subscriptions() as messages:
                 async for message in messages:
