@@ -81,6 +81,15 @@ class Manager(Moby):
         self._place.unplug()
         self.erase()
 
+    @contextlib.contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Meanwhile nobody reaches it, but by its socket."""
+        _run("ip", "link", "set", self.namespace, "down")
+        try:
+            yield
+        finally:
+            _run("ip", "link", "set", self.namespace, "up")
+
     def init(self) -> None:
         self.docker("swarm", "init", "--advertise-addr", self.address)
 

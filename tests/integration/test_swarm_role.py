@@ -183,6 +183,47 @@ def test_a_lost_quorum(fleet: Fleet) -> None:
     assert fleet.managers("m1") == {"m1", "m2"}
 
 
+def test_a_swarm_that_has_become_two(fleet: Fleet) -> None:
+    """Somebody began it anew, past the role, from a manager that the others do not reach."""
+    shop = fleet.form("shop", ["m1", "m2", "m3"], ["w1"])
+    fleet.topology = [shop]
+    own = {"AdvertiseAddr": fleet.machines["m3"].address, "ListenAddr": "0.0.0.0:2377"}
+    with fleet.machines["m3"].cut_off():
+        body = {"ForceNewCluster": True, **own}
+        assert fleet.hosts["m3"].post("/swarm/init", body).status == 200
+        assert until(lambda: _leads(fleet, "m3") and (_leads(fleet, "m1") or _leads(fleet, "m2")))
+        shown = fleet.refuse()
+    assert "is two now: m1 and m3 obey different leaders" in shown
+    assert "name the managers of the one that is to end in davit_swarm_take_over" in shown
+
+
+def test_a_locked_swarm_cannot_begin_anew(fleet: Fleet) -> None:
+    """Said before anything is done to it; the way out is the other managers."""
+    lock: dict[str, Any] = {"EncryptionConfig": {"AutoLockManagers": True}}
+    shop = fleet.form("shop", ["m1", "m2", "m3"], **lock)
+    fleet.topology = [{**shop, "autolock": True}]
+    wishes: dict[str, Any] = {"davit_swarm_unlock_keys": {"shop": fleet.keys("m1")["Unlock"]}}
+    for name in ("m2", "m3"):
+        fleet.machines[name].kill()
+    assert until(lambda: fleet.hosts["m1"].get("/nodes").status != 200)
+    shown = fleet.refuse(davit_swarm_dead=["m2", "m3"], davit_swarm_recover=["m1"], **wishes)
+    assert "swarm shop cannot begin anew from m1: it is autolocked" in shown
+    for name in ("m2", "m3"):
+        fleet.machines[name].start()
+    assert fleet.change(**wishes) == ["shop: unlock m2, m3"]
+    assert fleet.managers("m1") == {"m1", "m2", "m3"}
+    fleet.settle(**wishes)
+
+
+def _leads(fleet: Fleet, host: str) -> bool:
+    """Whether a manager says that it is the leader itself."""
+    nodes = fleet.hosts[host].get("/nodes")
+    if nodes.status != 200:
+        return False
+    leaders = {node["ID"] for node in nodes.json if node.get("ManagerStatus", {}).get("Leader")}
+    return leaders == {fleet.info(host)["NodeID"]}
+
+
 def _standing(fleet: Fleet, manager: str, identity: str) -> tuple[str, str]:
     """State and reachability of a node, as a manager tells them."""
     answer = fleet.hosts[manager].get(f"/nodes/{identity}")
