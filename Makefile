@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COLLECTION := .ansible/collections/ansible_collections/davit/fleet
-STAGES := lint unit sanity+compat engine-test molecule
+STAGES := lint unit sanity,molecule+compat,test-swarm engine-test
 PYTEST_ARGS ?=
 
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -51,7 +51,7 @@ unit: venv ## Unit tests of the collection
 	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)
 
 engine-test: venv peer-deps ## Tests of the engine, on real containers
-	@$(BIN)/pytest $(wildcard tests/engine tests/integration) --numprocesses 2 $(PYTEST_ARGS)
+	@$(BIN)/pytest $(wildcard tests/engine tests/integration) --numprocesses 3 $(PYTEST_ARGS)
 
 compat: venv peer-deps $(VENV)-compat/.stamp ## The integration suite of docker-py, on davitd
 	@$(BIN)/pytest tests/compat $(PYTEST_ARGS)
@@ -65,7 +65,7 @@ test-swarm: venv peer-deps ## Swarms of Moby managers and davit workers, in the 
 molecule: venv system-deps ## The default molecule scenario, in the lab
 	@molecule test --scenario-name default
 
-test: venv peer-deps ## All of these but test-swarm, some side by side, up to the first failure
+test: venv peer-deps ## All of these, some side by side, up to the first failure
 	@scripts/run-stages $(STAGES)
 
 quickstart: venv system-deps ## Start the lab, install davit on its hosts, run containers on them
