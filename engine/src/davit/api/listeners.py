@@ -155,9 +155,10 @@ def _bind_unix(path: Path, group: int) -> Listener:
     """Bind a socket that only root and the group can use from its first moment on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    before = os.umask(0o177)
     try:
         _remove_stale(path)
+        # The file gets the socket's mode, unix(7). The umask is that of all threads.
+        os.fchmod(listener.fileno(), 0o600)
         listener.bind(str(path))
         os.chown(path, -1, group)
         path.chmod(0o660)
@@ -169,8 +170,6 @@ def _bind_unix(path: Path, group: int) -> Listener:
     except DavitError:
         listener.close()
         raise
-    finally:
-        os.umask(before)
     return Listener(listener, path)
 
 
