@@ -65,3 +65,11 @@ def test_all_nodes_are_without_terminals_of_others() -> None:
     paths = {node.path for node in devices.all_nodes()}
     assert "/dev/null" in paths
     assert not any(path.startswith(("/dev/pts/", "/dev/shm/")) for path in paths)
+
+
+def test_the_umask() -> None:
+    before = os.umask(0o027)
+    try:
+        assert host.umask() == 0o027
+    finally:
+        os.umask(before)

@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from davit.model.stream import PIECE
 from davit.sys import memory
 from tests.engine.tlskit import Authority
 
@@ -38,6 +39,7 @@ def test_contexts_without_certificates(
 def test_the_client_half_of_aiohttp_comes_when_it_is_asked_for() -> None:
     script = """
 import sys
+from davit.model.stream import PIECE
 from davit.sys import memory
 with memory.lean_imports():
     from aiohttp import web
@@ -79,4 +81,4 @@ async def test_what_is_read_from_a_socket_fits_into_used_memory(
         theirs.shutdown(socket.SHUT_WR)
         await asyncio.wait_for(ended.wait(), 20)
         transport.close()
-    assert max(sizes) < 128 << 10 < sent
+    assert max(sizes) == PIECE < sent

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-PIECE = 96 << 10
+PIECE = 192 << 10
 """Bytes that are moved at a time.
 
-A buffer of more than 128 KiB comes fresh from the kernel each time, which costs a fault a page
+A buffer of more than 256 KiB comes fresh from the kernel each time, which costs a fault a page
 (``davit.sys.memory``); to pass on smaller ones takes longer.
 """

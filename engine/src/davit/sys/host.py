@@ -18,6 +18,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _RLIMIT = re.compile(r"RLIMIT_([A-Z]+)\Z")
 
 
+def umask() -> int:
+    """The permissions that a file does not get which this process makes."""
+    # umask(2) only tells it by changing it, for all threads.
+    (line,) = re.findall(r"^Umask:\s+(\d+)$", Path("/proc/self/status").read_text(), re.M)
+    return int(line, 8)
+
+
 def read(
     capability_names: tuple[str, ...], *, mount_options: frozenset[str] = frozenset()
 ) -> HostFacts:

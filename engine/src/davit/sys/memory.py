@@ -15,7 +15,7 @@ from typing import Any
 from davit.model.stream import PIECE
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_LARGE = 128 << 10
+_LARGE = 256 << 10
 # Read by OpenSSL (SSL_CTX_set_default_verify_paths(3)) and by frozenlist.
 _LEAN = {"SSL_CERT_FILE": os.devnull, "FROZENLIST_NO_EXTENSIONS": "1"}
 

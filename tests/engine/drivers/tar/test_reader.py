@@ -29,7 +29,8 @@ def only(block: bytes) -> Entry:
 
 def header(**fields: bytes) -> bytes:
     """A header with other bytes in some fields, and the right checksum."""
-    places = {"name": 0, "mode": 100, "uid": 108, "gid": 116, "mtime": 136, "type": 156}
+    places = {"name": 0, "mode": 100, "uid": 108, "gid": 116, "mtime": 136}
+    places |= {"type": 156, "link": 157, "prefix": 345}
     block = bytearray(tarfile.TarInfo("a").tobuf(tarfile.USTAR_FORMAT))
     for name, value in fields.items():
         block[places[name] : places[name] + len(value)] = value
@@ -103,6 +104,16 @@ def test_a_checksum_of_signed_characters() -> None:
     block[148:156] = b"%06o\0 " % (int(block[148:154], 8) - 1)
     with pytest.raises(InvalidParameter, match="bad checksum"):
         only(bytes(block))
+
+
+def test_a_large_checksum() -> None:
+    """Of names with few characters of ASCII."""
+    block = header(name=b"\xff" * 100, prefix=b"\xff" * 155, link=b"\xff" * 100)
+    assert int(block[148:154], 8) > 1 << 16
+    assert only(block).name == "/".join("\udcff" * length for length in (155, 100))
+    wrong = b"%06o\0 " % (int(block[148:154], 8) - 1)
+    with pytest.raises(InvalidParameter, match="bad checksum"):
+        only(block[:148] + wrong + block[156:])
 
 
 def test_the_oldest_directories() -> None:

@@ -64,16 +64,24 @@ class _Packer(Protocol):
 
 
 class _Gzip(NamedTuple):
-    """A library for gzip. error: what it raises for damaged data."""
+    """A library for gzip. packer: takes the level; fast, small: two levels. error: what it raises
+    for damaged data.
+    """
 
     decoder: Callable[[], _Deflated]
-    packer: Callable[[], _Packer]
+    packer: Callable[[int], _Packer]
+    fast: int
+    small: int
     error: type[Exception]
 
 
-def gzip_packer() -> _Packer:
-    """Packs one stream. The same data gives the same bytes, as there is no time in them."""
-    return _gzip().packer()
+def gzip_packer(*, fast: bool = False) -> _Packer:
+    """Packs one stream. The same data gives the same bytes, as there is no time in them.
+
+    fast: in a seventh of the time, for what repeats itself so much that it hardly gets larger.
+    """
+    library = _gzip()
+    return library.packer(library.fast if fast else library.small)
 
 
 @cache
@@ -88,12 +96,14 @@ def _gzip() -> _Gzip:
     except ImportError:  # there is none for this machine's architecture
         return _Gzip(
             lambda: zlib.decompressobj(wbits=_WBITS),
-            lambda: zlib.compressobj(5, wbits=_WBITS),
+            lambda level: zlib.compressobj(level, wbits=_WBITS),
+            *(1, 5),
             zlib.error,
         )
     return _Gzip(
         lambda: isal_zlib.decompressobj(wbits=_WBITS),
-        lambda: isal_zlib.compressobj(3, wbits=_WBITS),
+        lambda level: isal_zlib.compressobj(level, wbits=_WBITS),
+        *(1, 3),
         igzip_lib.IsalError,  # type: ignore[arg-type]  # its stub has an instance
     )
 

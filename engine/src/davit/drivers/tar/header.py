@@ -6,7 +6,9 @@ Source: POSIX.1-2017 ``pax``, "ustar Interchange Format"; GNU tar manual, "Basic
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from davit.drivers.tar import kinds
 from davit.errors import InvalidParameter
@@ -57,9 +59,7 @@ def parse(block: bytes) -> Entry | None:
         _HEADER.unpack(block)
     )
     try:
-        stated = _octal(checksum)
-        if stated != _unsigned(block) and stated != _signed(block):
-            raise ValueError("bad checksum")
+        _check_sum(block, _octal(checksum))
         name = name.partition(b"\0")[0]
         if kind == kinds.AREGTYPE and name.endswith(b"/"):
             kind = kinds.DIRTYPE  # how the oldest archives tell a directory
@@ -86,6 +86,7 @@ def parse(block: bytes) -> Entry | None:
         raise InvalidParameter(f"this is not a tar archive, or it is damaged: {error}") from None
 
 
+@lru_cache(256)  # most headers have the mode, owner and time of the one before
 def _octal(raw: bytes) -> int:
     """Octal text, or base-256 when the first bit is set, then with a sign."""
     if raw[0] in _BASE_256:
@@ -93,15 +94,18 @@ def _octal(raw: bytes) -> int:
     return int(raw.partition(b"\0")[0].strip() or b"0", 8)
 
 
-def _unsigned(block: bytes) -> int:
-    # The checksum itself counts as eight blanks.
-    return sum(block) - sum(block[148:156]) + 8 * 0x20
-
-
-def _signed(block: bytes) -> int:
-    """The sum of very old programs, of signed characters."""
+def _check_sum(block: bytes, stated: int) -> None:
+    """Raises ValueError. The checksum itself counts as eight blanks."""
+    blanks = 8 * 0x20 - sum(block[148:156])
+    # The low half of Adler-32 is one more than the sum, if that is less than 65,521: as with names
+    # in ASCII. It takes a tenth of the time of ``sum``.
+    if stated == (zlib.adler32(block) & 0xFFFF) - 1 + blanks:
+        return
+    total = sum(block) + blanks
+    # Very old programs add signed characters.
     high = sum(byte >= 0x80 for byte in block[:148] + block[156:])
-    return _unsigned(block) - 0x100 * high
+    if stated not in (total, total - 0x100 * high):
+        raise ValueError("bad checksum")
 
 
 def check(entry: Entry) -> None:

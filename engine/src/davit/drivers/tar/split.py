@@ -67,7 +67,7 @@ class Splitter:
         self._tree = tree
         self._whole = whole
         self._file = path.open("wb")
-        self._packer = gzip_packer()
+        self._packer = gzip_packer(fast=True)
         self._sink: Sink | None = None
         self._contents: deque[_Contents] = deque()
         self._raw = bytearray()

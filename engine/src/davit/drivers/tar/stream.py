@@ -13,7 +13,7 @@ from davit.model.stream import PIECE
 
 CHUNK = PIECE
 """Bytes asked for at a time."""
-_AHEAD = 1 << 20
+_AHEAD = 2 << 20
 """Bytes that are taken from a sender before they are read."""
 
 T = TypeVar("T")

@@ -23,6 +23,7 @@ from davit.drivers.tar.root import Root, remove, split
 from davit.drivers.tar.split import Splitter
 from davit.drivers.tar.stream import CHUNK, Source
 from davit.errors import Forbidden, InvalidParameter, SystemFailure
+from davit.sys.host import umask
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +80,9 @@ class TreeWriter:
         self._splitter = splitter
         self._times: dict[tuple[str, ...], int] = {}
         self.whiteouts = True
-        # Whether what is made may belong to others than root without being given to them.
-        self.inherits = False
+        # Whether a directory may give what is made in it another group or other permissions.
+        self.inherits = _hands_down(root.directory([]))
+        self._permissions = 0o777 & ~umask()
         self.size = 0
 
     def add(self, entry: Entry) -> None:
@@ -144,7 +146,7 @@ class TreeWriter:
     def _own_directory(self, descriptor: int, entry: Entry, path: tuple[str, ...]) -> None:
         os.chown(descriptor, entry.uid, entry.gid)
         os.chmod(descriptor, entry.mode)
-        if entry.gid or entry.mode & stat.S_ISGID:
+        if entry.gid or entry.mode & stat.S_ISGID or entry.xattrs:
             self.inherits = True
         _set_xattrs(descriptor, entry)
         self._times[path] = entry.mtime
@@ -160,11 +162,12 @@ class TreeWriter:
             return
         holder = self._root.directory(parent, create=True)
         if entry.is_file:
+            mode = entry.mode if self._is_born_with(entry.mode) else 0o600
             try:
-                descriptor = _create(holder, name)
+                descriptor = os.open(name, _CREATE, mode, dir_fd=holder)
             except FileExistsError:
                 self.make_room(holder, name, entry)
-                descriptor = _create(self._root.directory(parent), name)
+                descriptor = os.open(name, _CREATE, mode, dir_fd=self._root.directory(parent))
             self._file(descriptor, entry)
             return
         self.make_room(holder, name, entry)
@@ -197,12 +200,17 @@ class TreeWriter:
             # In this order: a change of owner or contents takes set-user-ID bits and capabilities.
             if entry.uid or entry.gid or self.inherits:
                 os.fchown(descriptor, entry.uid, entry.gid)
-            os.fchmod(descriptor, entry.mode)
+            if not self._is_born_with(entry.mode):
+                os.fchmod(descriptor, entry.mode)
             _set_xattrs(descriptor, entry)
             os.utime(descriptor, ns=(entry.mtime, entry.mtime))
         finally:
             os.close(descriptor)
         self.size += entry.size
+
+    def _is_born_with(self, mode: int) -> bool:
+        """Whether a file has this mode from the beginning, so that nobody has to set it."""
+        return not (self.inherits or mode & ~self._permissions)
 
     def _copy(self, descriptor: int, left: int) -> None:
         while left:
@@ -263,10 +271,6 @@ class TreeWriter:
             there = os.stat(hidden, dir_fd=holder, follow_symlinks=False)
             if stat.S_ISDIR(there.st_mode):
                 os.setxattr(self._root.directory([*parent, hidden]), _OVERLAY_OPAQUE, b"y")
-
-
-def _create(holder: int, name: str) -> int:
-    return os.open(name, _CREATE, 0o600, dir_fd=holder)
 
 
 def failure(entry: Entry, error: OSError, where: str) -> Exception:
@@ -330,6 +334,15 @@ def _set_xattrs(target: int | str, entry: Entry) -> None:
             if error.errno not in (errno.ENOTSUP, errno.EPERM) or name.startswith("security.cap"):
                 raise
             logger.warning("attribute %s of %r cannot be set: %s", name, entry.name, error)
+
+
+def _hands_down(directory: int) -> bool:
+    """Whether what is made in it gets a list of who may do what (acl(5)) instead of the umask."""
+    try:
+        os.getxattr(directory, "system.posix_acl_default")
+    except OSError:
+        return False
+    return True
 
 
 def _is_whiteout(there: os.stat_result) -> bool:

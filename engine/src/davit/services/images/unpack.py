@@ -81,7 +81,7 @@ class Unpacker:
             peeked = Peeked(source, HEAD)
             came = blob() if is_compressed(peeked.head) else Digester()
             # Hashed and written while it is unpacked.
-            with closing(Follower(came.write, together=4)) as following:
+            with closing(Follower(came.write, together=2)) as following:
                 copied = self._limited(_Copied(peeked, following), expected)
                 try:
                     if blobs:
