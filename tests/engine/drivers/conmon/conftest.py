@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +18,6 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
     assert list(host.layout.runtime_root.iterdir()) == []
     assert list(host.layout.exits.iterdir()) == []
     assert list(host.layout.sockets.iterdir()) == []
-    for hierarchy in Path("/sys/fs/cgroup").glob(f"*/davit-test-{os.getpid()}"):
+    for hierarchy in Path("/sys/fs/cgroup").glob(f"*/{host.cgroup}"):
         assert [entry for entry in hierarchy.iterdir() if entry.is_dir()] == []
         hierarchy.rmdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ class Host:
             sockets=root / "s",
             runtime_root=root / "runtime",
         )
+        # The same for all processes that use these roots.
+        self.cgroup = f"davit-test-{zlib.crc32(os.fsencode(root)):08x}"
         self.layout.make()
         self.monitors = self.new_monitors()
         self.log = root / "log"
@@ -69,7 +72,7 @@ class Host:
                 {"type": "tmpfs", "source": "tmpfs", "destination": "/dev"},
                 {"type": "devpts", "source": "devpts", "destination": "/dev/pts"},
             ],
-            "linux": {"namespaces": NAMESPACES, "cgroupsPath": f"/davit-test-{os.getpid()}/{ID}"},
+            "linux": {"namespaces": NAMESPACES, "cgroupsPath": f"/{self.cgroup}/{ID}"},
         }
         if memory:
             specification["linux"]["resources"] = {"memory": {"limit": memory, "swap": memory}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from typing import Any
 
 import msgspec
@@ -49,7 +48,7 @@ async def inside(where: Host, script: str, **asked: Any) -> str:
         facts = SpecFacts(
             host=FACTS,
             rootfs=str(where.bundle / "rootfs"),
-            cgroups_path=f"/davit-test-{os.getpid()}/{ID}",
+            cgroups_path=f"/{where.cgroup}/{ID}",
             host_devices=devices.all_nodes(),
             devices={"/dev/kmsg": devices.nodes("/dev/kmsg")},
         )
