@@ -157,7 +157,7 @@ def _bind_unix(path: Path, group: int) -> Listener:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         _remove_stale(path)
-        # The file gets the socket's mode, unix(7). The umask is that of all threads.
+        # The file gets its mode from the socket (net/unix/af_unix.c); the umask is all threads'.
         os.fchmod(listener.fileno(), 0o600)
         listener.bind(str(path))
         os.chown(path, -1, group)
