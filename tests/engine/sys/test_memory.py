@@ -39,7 +39,6 @@ def test_contexts_without_certificates(
 def test_the_client_half_of_aiohttp_comes_when_it_is_asked_for() -> None:
     script = """
 import sys
-from davit.model.stream import PIECE
 from davit.sys import memory
 with memory.lean_imports():
     from aiohttp import web

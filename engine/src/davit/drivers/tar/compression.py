@@ -97,14 +97,16 @@ def _gzip() -> _Gzip:
         return _Gzip(
             lambda: zlib.decompressobj(wbits=_WBITS),
             lambda level: zlib.compressobj(level, wbits=_WBITS),
-            *(1, 5),
-            zlib.error,
+            fast=1,
+            small=5,
+            error=zlib.error,
         )
     return _Gzip(
         lambda: isal_zlib.decompressobj(wbits=_WBITS),
         lambda level: isal_zlib.compressobj(level, wbits=_WBITS),
-        *(1, 3),
-        igzip_lib.IsalError,  # type: ignore[arg-type]  # its stub has an instance
+        fast=1,
+        small=3,
+        error=igzip_lib.IsalError,  # type: ignore[arg-type]  # its stub has an instance
     )
 
 
