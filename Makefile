@@ -15,6 +15,8 @@ PYTEST_ARGS ?=
 
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Through a pipe too, progress is to be seen when it happens.
+export PYTHONUNBUFFERED := 1
 
 .PHONY: help venv system-deps peer-deps lock lint unit engine-test compat sanity molecule test test-swarm \
 	quickstart quickstart-swarm lab-up lab-down bench clean

@@ -14,6 +14,7 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
+    from xdist.workermanage import WorkerController
 
     from tests.engine.swarmbed import Manager
 
@@ -29,6 +30,9 @@ _GROUPS = {
     "peers": (r"tests/engine/interop/",),  # they share a registry, podman and buildah
 }
 
+# It takes minutes; as xdist begins with the files of most tests, all would wait for it at the end.
+_FIRST = "tests/engine/faults/test_kill_at_each_step.py"
+
 
 class Scheduling(LoadFileScheduling):
     """Gives a worker a whole file or a whole group of files."""
@@ -38,6 +42,11 @@ class Scheduling(LoadFileScheduling):
             if any(re.match(pattern, nodeid) for pattern in patterns):
                 return group
         return super()._split_scope(nodeid)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if _FIRST in self.workqueue:
+            self.workqueue.move_to_end(_FIRST, last=False)
+        super()._assign_work_unit(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:

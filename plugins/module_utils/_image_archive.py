@@ -97,10 +97,14 @@ def _json(document: Any) -> bytes:
 
 
 def write(data: bytes, destination: str) -> bool:
-    """Put data in place by a rename, unless it is there; return whether it was written."""
+    """Put data in place by a rename, unless it is there; return whether it was written.
+
+    The directories that lead to it are made.
+    """
     path = Path(destination)
     if path.is_file() and path.read_bytes() == data:
         return False
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_bytes(data)
     partial.rename(path)

@@ -16,7 +16,7 @@ author:
   - The davit authors (@davit)
 options:
   dest:
-    description: The archive to write.
+    description: The archive to write. The directories that lead to it are made.
     type: path
     required: true
   name:

@@ -61,6 +61,8 @@ def fetch() -> Path:
             for member in tar.getmembers()
             if member.name.startswith((f"{top}tests/", f"{top}pytest.ini"))
         ]
+        # Python warns from 3.12 on when none is chosen; Debian 12 has none to choose.
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)
         tar.extractall(unpacked, members=wanted)
     (unpacked / tree.name).rename(tree)
     shutil.rmtree(unpacked)

@@ -18,15 +18,32 @@ _NAMES = (
     x509.IPAddress(ipaddress.ip_address("::1")),
 )
 
+_CERT_SIGN = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 class Authority:
-    """Its directory holds ca.pem, and for each name that it signs NAME/{ca,cert,key}.pem."""
+    """Its directory holds ca.pem, and for each name that it signs NAME/{ca,cert,key}.pem.
 
-    def __init__(self, directory: Path, name: str = "davit test CA") -> None:
+    bare: without the key usage that RFC 5280 wants, and that few look for.
+    """
+
+    def __init__(self, directory: Path, name: str = "davit test CA", *, bare: bool = False) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._certificate = _sign(self._key, self._key, _name(name), _name(name), ca=True)
+        self._certificate = _sign(
+            self._key, self._key, _name(name), _name(name), ca=True, bare=bare
+        )
         self.file = directory / "ca.pem"
         self.file.write_bytes(_pem(self._certificate))
 
@@ -76,11 +93,12 @@ def _sign(
     issuer: x509.Name,
     *,
     ca: bool = False,
+    bare: bool = False,
     expired: bool = False,
 ) -> x509.Certificate:
     now = datetime.datetime.now(datetime.timezone.utc)
     end = now + datetime.timedelta(minutes=-1 if expired else 24 * 60)
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
@@ -94,8 +112,10 @@ def _sign(
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
         )
-        .sign(signer, hashes.SHA256())
     )
+    if ca and not bare:
+        builder = builder.add_extension(_CERT_SIGN, critical=True)
+    return builder.sign(signer, hashes.SHA256())
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

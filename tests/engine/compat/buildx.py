@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
-import shutil
 import subprocess
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -38,10 +37,8 @@ def _fetch(program: Path) -> None:
         package = answer.read()
     assert hashlib.sha256(package).hexdigest() == _DIGEST, f"{url} has changed"
     _CACHE.mkdir(parents=True, exist_ok=True)
-    (_CACHE / _NAME).write_bytes(package)
-    unpacked = _CACHE / f"unpacked.{os.getpid()}"
-    subprocess.run(["dpkg-deb", "-x", _CACHE / _NAME, unpacked], check=True, capture_output=True)
-    # Another process may be at it, too.
-    (unpacked / _INSTALLED.relative_to("/")).rename(program)
-    shutil.rmtree(unpacked)
-    (_CACHE / _NAME).unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(dir=_CACHE) as work:  # another process may be at it, too
+        archive, unpacked = Path(work, _NAME), Path(work, "unpacked")
+        archive.write_bytes(package)
+        subprocess.run(["dpkg-deb", "-x", archive, unpacked], check=True, capture_output=True)
+        (unpacked / _INSTALLED.relative_to("/")).rename(program)

@@ -9,6 +9,8 @@ import subprocess
 import time
 import urllib.request
 
+import pytest
+
 from tests.engine.conftest import Davitd
 
 Done = subprocess.CompletedProcess[bytes]
@@ -25,6 +27,13 @@ def programs() -> dict[str, str]:
             # Docker version 20.10.24+dfsg1, build 297e128
             found.setdefault(told.stdout.split()[2].rstrip(","), program)
     return found
+
+
+def needs(major: int) -> pytest.MarkDecorator:
+    """For tests of what the CLI can from a version on; the one that is found first counts."""
+    version = next(iter(programs()), "0")
+    old = int(version.partition(".")[0]) < major
+    return pytest.mark.skipif(old, reason=f"Docker's CLI is {version}, and this came with {major}")
 
 
 def output(done: Done) -> str:

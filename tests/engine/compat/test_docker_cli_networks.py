@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.compat.cli import output, run
+from tests.engine.compat.cli import needs, output, run
 from tests.engine.conftest import Davitd
 
 ROUTED = ("-o", "com.docker.network.bridge.gateway_mode_ipv6=routed")
@@ -63,6 +63,7 @@ def test_published_ports_of_a_routed_family(clean: Davitd) -> None:
     assert "0.0.0.0:8089->80/tcp" in output(clean.docker("ps", "--format", "{{.Ports}}"))
 
 
+@needs(28)
 def test_a_network_with_ipv6_alone(clean: Davitd) -> None:
     clean.docker("network", "create", "--ipv4=false", "--ipv6", "six")
     shown = inspect(clean, "network", "six")
@@ -78,6 +79,7 @@ def test_a_network_with_ipv6_alone(clean: Davitd) -> None:
     assert "inet addr" not in inside(clean, "web", "ifconfig", "eth0")
 
 
+@needs(28)
 def test_the_default_route_follows_the_priority_while_the_container_runs(clean: Davitd) -> None:
     for name in ("low", "high"):
         clean.docker("network", "create", "--ipv6", name)

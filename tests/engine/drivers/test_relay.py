@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 
@@ -58,7 +59,8 @@ async def test_it_ends_with_its_connections(server: tuple[str, int]) -> None:
     await writer.drain()
     relay.close()
     own.close()
-    assert await reader.read() == b""
+    with contextlib.suppress(ConnectionResetError):  # when what was sent had not been read
+        assert await reader.read() == b""
     writer.close()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(*address)

@@ -183,7 +183,11 @@ def mounted(directories: Sequence[str]) -> Iterator[Path]:
     lower = ":".join(directories)
     script = f"mount -t tmpfs none /mnt; mkdir /mnt/below /mnt/root; {_mount(lower)}; echo; read x"
     holder = subprocess.Popen(
-        ["unshare", "--mount", "sh", "-ec", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ["unshare", "--mount", "sh", "-ec", script],
+        # fsconfig(2), which mount(8) uses from 2.39 on, takes 256 bytes at most.
+        env={**os.environ, "LIBMOUNT_FORCE_MOUNT2": "always"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     with holder:
         assert holder.stdout is not None

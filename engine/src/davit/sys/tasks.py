@@ -15,8 +15,21 @@ async def uncut(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        await ended(running)
         raise
+
+
+async def ended(running: asyncio.Future[Any]) -> None:
+    """Wait for its end, however often the caller is cancelled, who learns of it afterwards."""
+    # A request is cancelled again while it cleans up: a write has failed, the connection is lost.
+    cancelled: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 async def in_thread(work: Callable[..., T], *args: Any) -> T:

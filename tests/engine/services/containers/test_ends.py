@@ -34,7 +34,10 @@ async def test_exit_codes(world: World, command: list[str], code: int) -> None:
 
 async def test_a_program_that_ends_by_the_stop_signal(world: World) -> None:
     """With an init, for the kernel keeps signals without a handler from a first process."""
-    container = await world.run("box", *SLEEP, HostConfig={"Init": True})
+    # An init that is stopped before its program runs ends in a way of its own.
+    script = "echo ready; exec sleep 1000"
+    container = await world.run("box", "sh", "-c", script, HostConfig={"Init": True})
+    await world.ready(container)
     await world.containers.stop("box", timeout=10)
     assert (await world.ended(container)).exit_code == 143
 

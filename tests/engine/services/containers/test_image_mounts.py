@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.engine.client import Answer, Client
+from tests.engine.compat.cli import needs
 from tests.engine.conftest import Davitd, new_davitd
 from tests.engine.imagekit import Built, directory, docker_archive, layer, member
 
@@ -67,6 +68,7 @@ def test_a_part_of_an_image(shared_davitd: Davitd) -> None:
 
 
 @pytest.mark.usefixtures("client")
+@needs(28)
 def test_the_same_image_twice_and_from_another(shared_davitd: Davitd) -> None:
     docker = shared_davitd.docker
     mounts = ["--mount", "type=image,src=data,dst=/x", "--mount", "type=image,src=data,dst=/y"]
@@ -135,6 +137,7 @@ def test_a_missing_part(shared_davitd: Davitd) -> None:
     client.delete(f"/containers/{box}")
 
 
+@needs(28)
 def test_after_kill_9() -> None:
     """A running container keeps its mount, which goes with it."""
     with new_davitd() as davitd:

@@ -281,6 +281,7 @@ def test_an_update_leaves_what_it_does_not_name() -> None:
         ('exec: "/bin/web": stat /bin/web: no such file or directory', 127),
         ('exec: "/bin/web": executable file not found in $PATH', 127),
         ('exec: "/bin/web": permission denied', 126),
+        ('exec: "/bin/web": is a directory', 126),
         ("open /sys/fs/cgroup/cpu/x: no such file or directory", 128),
         ("mount /srv: permission denied", 128),
         ("conmon died", 128),

@@ -12,6 +12,7 @@ import pytest
 from davit.model.idmap import IdMap, IdRange
 from davit.services.swarm.files import FileKeeper, TaskFile
 from davit.sys import userns
+from tests.engine.compat.cli import needs
 from tests.engine.conftest import Davitd, new_davitd
 from tests.engine.services.build.conftest import Builder
 
@@ -169,6 +170,7 @@ def test_subordinate_ids_are_found_by_name_and_number(tmp_path: Path) -> None:
         userns.subordinate("eve", 5, file)
 
 
+@needs(28)
 def test_mounted_images(remapped: Davitd) -> None:
     wish = "type=image,src=busybox,dst=/x"
     shown = run(remapped, "--mount", wish, "busybox", "stat", "-c", "%u", "/x/bin/busybox", "/x")

@@ -190,11 +190,12 @@ async def serving(
     finally:
         swarm.noticed.set()
         server.close()
-        await server.wait_closed()
-        # It leaves the connections to the clients, which may be slower than the loop.
+        # It leaves the connections to the clients, which may be slower than the loop, and from
+        # Python 3.12 on it waits for them.
         for transport in connected:
             assert isinstance(transport, asyncio.Transport)
             # In Python 3.11.2 one over TLS that was closed twice has forgotten what to abort.
             with contextlib.suppress(AttributeError):
                 transport.abort()
+        await server.wait_closed()
         await asyncio.sleep(0)

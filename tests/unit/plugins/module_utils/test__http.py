@@ -7,6 +7,7 @@ from __future__ import annotations
 import http.server
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from ansible_collections.davit.fleet.plugins.module_utils._errors import (
 )
 from ansible_collections.davit.fleet.plugins.module_utils._http import (
     Target,
+    _context,
     default_host,
     environment_file,
     environment_tls,
@@ -164,6 +166,14 @@ def test_the_environment_asks_for_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     monkeypatch.setenv("DOCKER_CERT_PATH", "/certs")
     assert (environment_tls(), environment_file("ca.pem")) == (True, "/certs/ca.pem")
+
+
+def test_no_more_is_asked_of_a_certificate_than_by_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    strict = ssl.create_default_context()
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13 has it
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: strict)
+    context = _context(Target("tcp://127.0.0.1:1", tls=True))
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
 
 
 def test_tls_files_that_are_not_there_are_named(tmp_path: Path) -> None:

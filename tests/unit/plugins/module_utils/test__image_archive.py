@@ -60,3 +60,9 @@ def test_written_once(tmp_path):
     assert _image_archive.write(b"one", str(path)) is False
     assert _image_archive.write(b"two", str(path)) is True
     assert path.read_bytes() == b"two"
+
+
+def test_the_directories_that_lead_to_it_are_made(tmp_path):
+    path = tmp_path / ".cache" / "davit" / "image.tar"
+    assert _image_archive.write(b"one", str(path)) is True
+    assert path.read_bytes() == b"one"

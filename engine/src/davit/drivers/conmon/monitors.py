@@ -41,7 +41,12 @@ _OOM = "oom"
 # Exit code of a container whose monitor was killed and took the code with it.
 _LOST = 255
 # The runtime's words for a command that cannot be run: the user's mistake and not the system's.
-_BAD_COMMAND = ("executable file not found", "no such file or directory", "permission denied")
+_BAD_COMMAND = (
+    "executable file not found",
+    "no such file or directory",
+    "permission denied",
+    "is a directory",
+)
 
 
 class ConmonMonitors:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from davit.model.logs import LogRecord
 from davit.model.syslog import Syslog, message
+from davit.sys.tls import client_context
 
 LOCAL_SOCKETS = ("/dev/log", "/var/run/syslog", "/var/run/log")
 _TIMEOUT = 10.0
@@ -125,7 +126,7 @@ def _datagram(path: str) -> socket.socket:
 
 
 def _tls(target: Syslog) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=target.ca or None)
+    context = client_context(target.ca or None)
     if target.certificate:
         context.load_cert_chain(Path(target.certificate), Path(target.key or target.certificate))
     if not target.verify:

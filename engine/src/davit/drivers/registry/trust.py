@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from davit.errors import InvalidParameter
+from davit.sys.tls import client_context
 
 
 def load(directories: Iterable[Path], host: str, *, verify: bool) -> ssl.SSLContext:
@@ -19,7 +20,7 @@ def load(directories: Iterable[Path], host: str, *, verify: bool) -> ssl.SSLCont
     Raises InvalidParameter naming the file that is missing or wrong.
     """
     # Not aiohttp's own context: davitd keeps the machine's certificates out of that one.
-    context = ssl.create_default_context()
+    context = client_context()
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

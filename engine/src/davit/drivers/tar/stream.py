@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from typing import Protocol, TypeVar
 
 from davit.model.stream import PIECE
+from davit.sys.tasks import ended, in_thread
 
 CHUNK = PIECE
 """Bytes asked for at a time."""
@@ -115,14 +116,14 @@ async def feed(
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         source.cancel()
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()
+        # Nobody hears any more of what it failed with.
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await ended(running)
         raise
     finally:
         # Nobody may be inside the chunks when the caller closes them.
         pumping.cancel()
-        await asyncio.wait([pumping])
+        await ended(pumping)
 
 
 async def drawn(pieces: Generator[bytes, None, None]) -> AsyncGenerator[bytes, None]:
@@ -131,18 +132,10 @@ async def drawn(pieces: Generator[bytes, None, None]) -> AsyncGenerator[bytes, N
     When the caller is cancelled the thread has ended before anything that it uses is closed.
     """
     try:
-        while True:
-            step = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
-            try:
-                piece = await asyncio.shield(step)
-            except asyncio.CancelledError:
-                await asyncio.wait([step])
-                raise
-            if piece is None:
-                return
+        while (piece := await in_thread(next, pieces, None)) is not None:
             yield piece
     finally:
-        await asyncio.to_thread(pieces.close)
+        await in_thread(pieces.close)
 
 
 class Pieces:

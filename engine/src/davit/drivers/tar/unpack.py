@@ -160,16 +160,10 @@ class TreeWriter:
         if entry.type == kinds.LNKTYPE:
             self._hard_link(parent, name, entry)
             return
-        holder = self._root.directory(parent, create=True)
         if entry.is_file:
-            mode = entry.mode if self._is_born_with(entry.mode) else 0o600
-            try:
-                descriptor = os.open(name, _CREATE, mode, dir_fd=holder)
-            except FileExistsError:
-                self.make_room(holder, name, entry)
-                descriptor = os.open(name, _CREATE, mode, dir_fd=self._root.directory(parent))
-            self._file(descriptor, entry)
+            self._file(parent, name, entry)
             return
+        holder = self._root.directory(parent, create=True)
         self.make_room(holder, name, entry)
         holder = self._root.directory(parent)
         if entry.type == kinds.SYMTYPE:
@@ -189,18 +183,22 @@ class TreeWriter:
         _set_xattrs(f"/proc/self/fd/{holder}/{name}", entry)
         os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=holder, follow_symlinks=False)
 
-    def _file(self, descriptor: int, entry: Entry) -> None:
+    def _file(self, parent: list[str], name: str, entry: Entry) -> None:
+        # Most files have their mode from the beginning, so that nobody has to set it.
+        lacks_mode = self.inherits or entry.mode & ~self._permissions
+        mode = 0o600 if lacks_mode else entry.mode
+        holder = self._root.directory(parent, create=True)
         try:
-            if entry.pieces is None:
-                if self._splitter is not None:
-                    self._splitter.contents(entry.name, entry.stored, self._reader.pending)
-                self._copy(descriptor, entry.stored)
-            else:
-                self._copy_pieces(descriptor, entry)
+            descriptor = os.open(name, _CREATE, mode, dir_fd=holder)
+        except FileExistsError:
+            self.make_room(holder, name, entry)
+            descriptor = os.open(name, _CREATE, mode, dir_fd=self._root.directory(parent))
+        try:
+            self._contents(descriptor, entry)
             # In this order: a change of owner or contents takes set-user-ID bits and capabilities.
             if entry.uid or entry.gid or self.inherits:
                 os.fchown(descriptor, entry.uid, entry.gid)
-            if not self._is_born_with(entry.mode):
+            if lacks_mode:
                 os.fchmod(descriptor, entry.mode)
             _set_xattrs(descriptor, entry)
             os.utime(descriptor, ns=(entry.mtime, entry.mtime))
@@ -208,9 +206,13 @@ class TreeWriter:
             os.close(descriptor)
         self.size += entry.size
 
-    def _is_born_with(self, mode: int) -> bool:
-        """Whether a file has this mode from the beginning, so that nobody has to set it."""
-        return not (self.inherits or mode & ~self._permissions)
+    def _contents(self, descriptor: int, entry: Entry) -> None:
+        if entry.pieces is not None:
+            self._copy_pieces(descriptor, entry)
+            return
+        if self._splitter is not None:
+            self._splitter.contents(entry.name, entry.stored, self._reader.pending)
+        self._copy(descriptor, entry.stored)
 
     def _copy(self, descriptor: int, left: int) -> None:
         while left:

@@ -280,6 +280,6 @@ def exit_code_of(reason: str, command: list[str]) -> int:
         return _FAILED
     if "executable file not found" in reason or "no such file or directory" in reason:
         return _NOT_FOUND
-    if "permission denied" in reason:
+    if "permission denied" in reason or "is a directory" in reason:
         return _NOT_EXECUTABLE
     return _FAILED
