@@ -39,8 +39,9 @@ class Topology:
         shop = {"name": "bed", "managers": self.managers, "workers": self.workers}
         declared = {
             "vars": {
-                # A node that is silent is down soon.
-                "davit_swarm_topology": [{**shop, "dispatcher_heartbeat": "2s"}],
+                # A node is down after three of these. After an election it has six to come back,
+                # and SwarmKit's own pauses between two attempts add up to 13 seconds.
+                "davit_swarm_topology": [{**shop, "dispatcher_heartbeat": "10s"}],
                 "davit_swarm_advertise_addr": "{{ ansible_host }}",
             },
             "hosts": {

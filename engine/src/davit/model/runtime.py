@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import msgspec
+
+BAD_COMMAND: Mapping[str, int] = MappingProxyType(
+    {
+        "executable file not found": 127,
+        "no such file or directory": 127,
+        "permission denied": 126,
+        "is a directory": 126,
+    }
+)
+"""The OCI runtime's words for a command that cannot be run, which is the user's mistake and not the
+system's, and the exit codes that stand for it (POSIX, Shell Command Language, section 2.8.2)."""
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):

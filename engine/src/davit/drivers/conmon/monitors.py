@@ -27,7 +27,7 @@ from davit.drivers.conmon.spawn import Report, spawn
 from davit.drivers.conmon.stdin import Stdin, StdinConsole
 from davit.errors import Conflict, InvalidParameter, SystemFailure
 from davit.model import times
-from davit.model.runtime import ExecLaunch, Exit, Launch, Launched
+from davit.model.runtime import BAD_COMMAND, ExecLaunch, Exit, Launch, Launched
 from davit.sys import pidfd
 from davit.sys.inotify import Watches
 
@@ -40,13 +40,6 @@ _PATIENCE = 100
 _OOM = "oom"
 # Exit code of a container whose monitor was killed and took the code with it.
 _LOST = 255
-# The runtime's words for a command that cannot be run: the user's mistake and not the system's.
-_BAD_COMMAND = (
-    "executable file not found",
-    "no such file or directory",
-    "permission denied",
-    "is a directory",
-)
 
 
 class ConmonMonitors:
@@ -296,7 +289,7 @@ def _read_pid(file: Path) -> int:
 def _launched(report: Report, home: Path) -> Launched:
     if report.data < 0:
         message = readable(report.message) or "the OCI runtime failed and gave no reason"
-        kind = InvalidParameter if any(text in message for text in _BAD_COMMAND) else SystemFailure
+        kind = InvalidParameter if any(text in message for text in BAD_COMMAND) else SystemFailure
         raise kind(message)
     conmon_pid = int((home / MONITOR_PID).read_text())
     # A monitor that has ended already is found so by whoever waits for it: 0 matches no process.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
@@ -40,6 +41,8 @@ class Dispatcher:
         request = pb.SessionRequest(description=description, session_id=session_id)
         with failures(self.address):
             async with self._stub.Session.open() as stream:
+                # The first call connects, and grpclib sets no limit to that.
+                await asyncio.wait_for(stream.send_request(), _CALL_SECONDS)
                 await stream.send_message(request, end=True)
                 yield _messages(stream)
 

@@ -18,7 +18,7 @@ from davit.errors import DavitError, NotFound, NotModified
 from davit.model import log_options, times
 from davit.model.container import Container, Ended, Status
 from davit.model.network import Sandbox
-from davit.model.runtime import Launch, Launched
+from davit.model.runtime import BAD_COMMAND, Launch, Launched
 from davit.services.containers import (
     cleanup,
     health,
@@ -39,7 +39,7 @@ from davit.services.containers.policy import Decision
 
 logger = logging.getLogger(__name__)
 
-_NOT_FOUND, _NOT_EXECUTABLE, _FAILED = 127, 126, 128
+_FAILED = 128
 
 
 async def start(ctx: Context, reference: str) -> None:
@@ -278,8 +278,4 @@ def exit_code_of(reason: str, command: list[str]) -> int:
     """
     if not command or command[0] not in reason:
         return _FAILED
-    if "executable file not found" in reason or "no such file or directory" in reason:
-        return _NOT_FOUND
-    if "permission denied" in reason or "is a directory" in reason:
-        return _NOT_EXECUTABLE
-    return _FAILED
+    return next((code for words, code in BAD_COMMAND.items() if words in reason), _FAILED)
