@@ -61,8 +61,12 @@ class Host:
         terminal: bool = False,
         stdin: bool = False,
         memory: int = 0,
+        before: str = "",
     ) -> Launched:
-        """Create the container; the runtime's configuration is as small as can be."""
+        """Create the container; the runtime's configuration is as small as can be.
+
+        before: a script that runs inside between the start and the command.
+        """
         specification: dict[str, Any] = {
             "ociVersion": "1.0.2",
             "root": {"path": "rootfs"},
@@ -76,6 +80,9 @@ class Host:
         }
         if memory:
             specification["linux"]["resources"] = {"memory": {"limit": memory, "swap": memory}}
+        if before:
+            hook = {"path": "/bin/sh", "args": ["sh", "-c", before], "env": ["PATH=/bin"]}
+            specification["hooks"] = {"startContainer": [hook]}
         (self.bundle / "config.json").write_text(json.dumps(specification))
         return await self.monitors.launch(
             Launch(

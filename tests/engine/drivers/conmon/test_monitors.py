@@ -40,6 +40,14 @@ async def test_attached_before_the_start_nothing_is_lost(host: Host) -> None:
         await host.monitors.forget(ID)
 
 
+async def test_when_it_is_started_its_command_runs(host: Host) -> None:
+    launched = await host.launch("sleep", "100", before="sleep 0.2; echo > /done")
+    await host.monitors.start(ID)
+    assert (host.bundle / "rootfs/done").exists()
+    await host.monitors.kill(ID, signal.SIGKILL)
+    await host.monitors.wait(ID, launched)
+
+
 async def test_stdin_reaches_its_end(host: Host) -> None:
     launched = await host.launch("cat", stdin=True)
     console = await host.monitors.attach(ID)

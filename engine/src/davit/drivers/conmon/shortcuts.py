@@ -28,9 +28,10 @@ class _State(msgspec.Struct, frozen=True):
 
 
 async def start(home: Path) -> bool:
-    """Let a created container's init go on to its command; False when runc must be asked.
+    """Let a created container's init become its command; False when runc must be asked.
 
-    The init opens the fifo to write and goes on as soon as somebody reads.
+    The init opens the fifo to write and goes on as soon as somebody reads. It keeps it open until
+    execve(2). A signal that it got before that would be for runc, not for the command.
     """
     opened = await asyncio.to_thread(_open, home)
     if opened is None:
@@ -42,6 +43,7 @@ async def start(home: Path) -> bool:
         if not os.read(fifo, 1):
             return False
         await asyncio.to_thread(os.unlink, home / "exec.fifo")
+        await pidfd.readable(fifo, init)
         return True
     except OSError:
         return False
