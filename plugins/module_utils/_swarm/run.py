@@ -17,6 +17,8 @@ from ansible_collections.davit.fleet.plugins.module_utils._plan import Action, d
 
 _TRIES = 5
 _PAUSE = 0.2
+# Seconds that a node may take from its promotion to its first answer as a manager.
+_PROMOTION = 20
 # What Moby says when an object has changed since it was read.
 _OUT_OF_SEQUENCE = "out of sequence"
 
@@ -38,6 +40,9 @@ def managed(module: AnsibleModule, engine: Engine) -> Engine:
     one for an empty swarm.
     """
     found = membership(engine)
+    if _is_promoted(found):
+        wait(_PROMOTION, lambda: not _is_promoted(membership(engine)))
+        found = membership(engine)
     if is_manager(found):
         return engine
     state = found.get("LocalNodeState")
@@ -60,6 +65,13 @@ def managed(module: AnsibleModule, engine: Engine) -> Engine:
         f"the host of {engine.host} {what}, and only managers know the swarm's objects: "
         "run this task on a manager"
     )
+
+
+def _is_promoted(found: dict[str, Any]) -> bool:
+    """Tell whether the managers count a node among them that does not answer as one yet."""
+    managers = [manager["NodeID"] for manager in found.get("RemoteManagers") or []]
+    waiting = found.get("LocalNodeState") == "active" and not found.get("ControlAvailable")
+    return waiting and found.get("NodeID") in managers
 
 
 def finish(
